@@ -1,0 +1,1 @@
+"""Demand sources: what measures demand. One file each, one class a file."""

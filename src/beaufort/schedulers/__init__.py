@@ -1,0 +1,1 @@
+"""Scheduler drivers: what runs containers. One file each, one class a file."""
