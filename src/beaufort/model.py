@@ -16,6 +16,7 @@ from typing import Any
 __all__ = [
     "NO_COUNTS",
     "Action",
+    "Band",
     "Cluster",
     "Container",
     "ContainerState",
@@ -193,6 +194,22 @@ class Service:
     def clamp(self, count: int) -> int:
         """``count`` brought within ``min`` and ``max``."""
         return max(self.min, count if self.max is None else min(count, self.max))
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The priorities from ``first`` to ``last``, both included. Services in a band that is not ``preemptible`` never
+    lose containers to each other (Verma et al., "Large-scale cluster management at Google with Borg", EuroSys 2015).
+    """
+
+    name: str
+    first: int
+    last: int
+    preemptible: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.first <= self.last:
+            raise ValueError(f"priorities: expected first <= last, both 1 or more, got [{self.first}, {self.last}]")
 
 
 @dataclass(frozen=True, slots=True)
