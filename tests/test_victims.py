@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beaufort.model import Container, ContainerState
-from beaufort.plan import victims
+from beaufort.victims import victims
 
 
 def container(name: str, age: float, state: str = "running", *, busy: bool | None = None) -> Container:

@@ -7,67 +7,15 @@ rounded by largest remainder). Then what is left, to the services that take the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from beaufort.model import Band, Node, Resources, Service
+from beaufort.model import Band, Node, Service
 from beaufort.placement import Packing
+from beaufort.pool import EPSILON, Amounts, Flags, Numbers, Pool
 
-__all__ = ["Allocator", "Pool"]
-
-Counts = NDArray[np.int64]
-Amounts = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-EPSILON = 1e-9
-
-
-def slots(service: Service) -> Resources:
-    """The size of one container of the service, its slot included."""
-    return Resources({**dict(service.resources.items()), "containers": 1})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pool:
-    """The capacity in the form that arithmetic wants: names of the limited dimensions, their totals, each service's need.
-
-    ``need`` is (services, dimensions); a quota of a group is a dimension that only its services need.
-    """
-
-    names: tuple[str, ...]
-    total: Amounts
-    need: Amounts
-    share: Amounts
-
-    @classmethod
-    def of(cls, services: Sequence[Service], nodes: Sequence[Node], quotas: Mapping[str, Resources]) -> Pool:
-        limited = sorted(set.intersection(*(set(node.capacity) for node in nodes))) if nodes else []
-        total = [sum(node.capacity[name] for node in nodes) for name in limited]
-        columns = [_column(services, name, None) for name in limited]
-        names = list(limited)
-        for group, quota in quotas.items():
-            for name, amount in quota.items():
-                names.append(f"{name} of group {group}")
-                total.append(amount)
-                columns.append(_column(services, name, group))
-        need = np.array(columns, dtype=float).T if columns else np.zeros((len(services), 0))
-        totals = np.array(total, dtype=float)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.where(need > 0, need / totals, 0.0)
-        # The dominant share is of the pool; a quota counts only for a service that uses nothing else that is limited.
-        pool = shares[:, : len(limited)].max(axis=1, initial=0.0)
-        quota_share = shares[:, len(limited) :].max(axis=1, initial=0.0)
-        return cls(tuple(names), totals, need, np.where(pool > 0, pool, quota_share))
-
-
-def _column(services: Sequence[Service], name: str, group: str | None) -> list[float]:
-    return [
-        0.0 if group is not None and s.group != group else 1.0 if name == "containers" else s.resources.get(name)
-        for s in services
-    ]
+__all__ = ["Allocator"]
 
 
 class Allocator:
@@ -80,36 +28,36 @@ class Allocator:
         self,
         services: Sequence[Service],
         nodes: Sequence[Node],
-        quotas: Mapping[str, Resources] | None = None,
+        pool: Pool,
         bands: Sequence[Band] = (),
     ) -> None:
-        self.pool = Pool.of(services, nodes, quotas or {})
-        self._shapes = [slots(service) for service in services]
+        self._pool = pool
+        self._shapes = [service.size for service in services]
         self._weight = np.array([service.weight for service in services], dtype=float)
         self._priority = np.array([service.priority for service in services], dtype=np.int64)
-        self._min = np.array([service.min for service in services], dtype=np.int64)
         self._bands = tuple(band for band in bands if not band.preemptible)
         self._nodes = tuple(nodes)
         # Big ones first inside a level: they pack better.
-        self._place_order = np.lexsort((-self.pool.share, self._priority))
+        self._place_order = np.lexsort((-pool.share, self._priority))
         self._packing = Packing(nodes)
-        self._packed = np.zeros_like(self._min)
+        self._packed = np.zeros_like(self._priority)
 
-    def allocate(self, wanted: Counts, remainder: Flags, current: Counts) -> Counts:
+    def allocate(self, wanted: Numbers, floor: Numbers, current: Numbers, remainder: Flags) -> Numbers:
         """The granted counts. ``wanted`` is the desired count, or of a ``remainder`` service the most that it may take.
 
-        ``current`` is what runs or starts: it breaks ties, so that equals do not swap, and is what a service in a
-        non-preemptible band keeps against the others of the band.
+        ``floor`` is what each is to have before anyone has more. ``current`` is what runs or starts: it breaks ties, so
+        that equals do not swap, and is what a service in a non-preemptible band keeps against the others of the band.
         """
-        granted = self._divide(wanted, remainder, current)
+        floor = np.minimum(floor, wanted)
+        granted = self._divide(wanted, floor, current, remainder)
         if len(self._nodes) < 2:
             return granted
-        return self._place(granted, np.where(remainder, 0, wanted), wanted)
+        return self._place(granted, floor, np.where(remainder, 0, wanted), wanted)
 
-    def _divide(self, wanted: Counts, remainder: Flags, current: Counts) -> Counts:
-        division = _Division(self.pool, self._weight, self._priority, current)
+    def _divide(self, wanted: Numbers, floor: Numbers, current: Numbers, remainder: Flags) -> Numbers:
+        division = _Division(self._pool, self._weight, self._priority, current)
         ordinary = np.where(remainder, 0, wanted)
-        division.raise_to(np.minimum(self._min, wanted))
+        division.raise_to(floor)
         for band in self._bands:
             inside = (self._priority >= band.first) & (self._priority <= band.last)
             division.raise_to(np.where(self._priority < band.first, ordinary, 0))
@@ -118,7 +66,7 @@ class Allocator:
         division.raise_to(wanted)
         return division.counts
 
-    def _place(self, granted: Counts, ordinary: Counts, wanted: Counts) -> Counts:
+    def _place(self, granted: Numbers, floor: Numbers, ordinary: Numbers, wanted: Numbers) -> Numbers:
         """The granted counts that find a node. Those placed before stay where they are, if all the others fit so."""
         changed = self._place_order[granted[self._place_order] != self._packed[self._place_order]]
         # Those that shrink go first: their room is for those that grow.
@@ -126,7 +74,7 @@ class Allocator:
         self._pack(changed, granted)
         if (self._packed != granted).any():
             self._packing, self._packed = Packing(self._nodes), np.zeros_like(granted)
-            self._pack(self._place_order, np.minimum(self._min, granted))
+            self._pack(self._place_order, np.minimum(floor, granted))
             self._pack(self._place_order, granted)
             if (self._packed != granted).any():
                 # What found no node leaves gaps; a smaller one may fill them, the highest priority first.
@@ -134,23 +82,24 @@ class Allocator:
                 self._pack(self._place_order, np.maximum(self._packed, wanted))
         return self._packed.copy()
 
-    def _pack(self, keys: Counts, target: Counts) -> None:
+    def _pack(self, keys: Numbers, target: Numbers) -> None:
         for key in keys[target[keys] != self._packed[keys]].tolist():
             self._packed[key] = self._packing.make(key, self._shapes[key], int(target[key]))
+
 
 class _Division:
     """One division in progress: the counts given so far, and what is still free."""
 
-    def __init__(self, pool: Pool, weight: Amounts, priority: Counts, current: Counts) -> None:
+    def __init__(self, pool: Pool, weight: Amounts, priority: Numbers, current: Numbers) -> None:
         self.counts = np.zeros_like(current)
-        self._free = pool.total + EPSILON * np.maximum(pool.total, 1.0)
+        self._free = pool.room
         self._need = pool.need
         self._share = pool.share
         self._weight = weight
         self._priority = priority
         self._current = current
 
-    def raise_to(self, target: Counts) -> None:
+    def raise_to(self, target: Numbers) -> None:
         """Raise the counts to ``target`` where it is above them, level by level, as far as there is room."""
         rising = np.flatnonzero(target > self.counts)
         rising = rising[np.argsort(self._priority[rising], kind="stable")]
@@ -168,15 +117,15 @@ class _Division:
             below = rising[priority > contested]
             rising = below[self._fits(below)]
 
-    def _give(self, which: Counts, more: Counts) -> None:
+    def _give(self, which: Numbers, more: Numbers) -> None:
         self.counts[which] += more
         self._free -= more @ self._need[which]
 
-    def _fits(self, which: Counts) -> Flags:
+    def _fits(self, which: Numbers) -> Flags:
         fits: Flags = (self._need[which] <= self._free).all(axis=1)
         return fits
 
-    def _share_level(self, which: Counts, target: Counts) -> None:
+    def _share_level(self, which: Numbers, target: Numbers) -> None:
         """Weighted max-min fair inside one level: the exact shares, rounded down, then by largest remainder."""
         which = which[self._fits(which)]
         exact = self._fill(which, target[which])
@@ -188,7 +137,7 @@ class _Division:
             served = np.round((self.counts[which] + 1) * self._share[which] / self._weight[which], 12)
             self._give_one_each(which[np.lexsort((which, -self._current[which], served))], target)
 
-    def _give_one_each(self, ordered: Counts, target: Counts) -> None:
+    def _give_one_each(self, ordered: Numbers, target: Numbers) -> None:
         """One more container to each in turn, as far as wanted, skipping those that do not fit any more."""
         ordered = ordered[self.counts[ordered] < target[ordered]]
         while len(ordered := ordered[self._fits(ordered)]):
@@ -197,7 +146,7 @@ class _Division:
             self._give(fitting, np.ones_like(fitting))
             ordered = ordered[len(fitting) :]
 
-    def _fill(self, which: Counts, target: Counts) -> Amounts:
+    def _fill(self, which: Numbers, target: Numbers) -> Amounts:
         """Raise all of a level together by dominant share / weight, until a resource runs out for those that use it."""
         low, high = self.counts[which].astype(float), target.astype(float)
         need, share = self._need[which], self._share[which]
@@ -208,7 +157,7 @@ class _Division:
             fixed = exact[~active] @ need[~active]
             level, full = _level(low[active], high[active], speed[active], need[active], room - fixed)
             exact[active] = _at(level, low[active], high[active], speed[active])
-            active &= (need[:, full] <= 0).all(axis=1) if len(full) else False
+            active = active & (need[:, full] <= 0).all(axis=1) if len(full) else np.zeros_like(active)
         return np.asarray(exact)
 
 
@@ -219,7 +168,7 @@ def _at(level: float, low: Amounts, high: Amounts, speed: Amounts) -> Amounts:
     return np.asarray(np.clip(raised, low, high))
 
 
-def _level(low: Amounts, high: Amounts, speed: Amounts, need: Amounts, room: Amounts) -> tuple[float, Counts]:
+def _level(low: Amounts, high: Amounts, speed: Amounts, need: Amounts, room: Amounts) -> tuple[float, Numbers]:
     """The highest water level at which every resource suffices, and the resources that then run out (indices)."""
     best, full = np.inf, np.array([], dtype=np.int64)
     for dimension in range(need.shape[1]):

@@ -23,12 +23,14 @@ __all__ = [
     "Counts",
     "Decision",
     "Desired",
+    "Direction",
     "Event",
     "Fallback",
     "Grant",
     "Launch",
     "Node",
     "Outcome",
+    "Pause",
     "RateLimit",
     "Resources",
     "Sample",
@@ -191,6 +193,11 @@ class Service:
         if not (self.weight > 0 and math.isfinite(self.weight)):
             raise ValueError(f"weight: expected a number above 0, got {self.weight!r}")
 
+    @property
+    def size(self) -> Resources:
+        """What one container takes of the capacity: its resources, and one slot."""
+        return Resources({**dict(self.resources.items()), "containers": 1})
+
     def clamp(self, count: int) -> int:
         """``count`` brought within ``min`` and ``max``."""
         return max(self.min, count if self.max is None else min(count, self.max))
@@ -342,6 +349,26 @@ class Action:
     current: int
     target: int
     reason: str
+
+
+class Direction(StrEnum):
+    IN = "in"
+    OUT = "out"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A person's wish that a service be left alone: not made smaller (``in``), not larger (``out``), or neither.
+
+    A service that may not be made smaller does not give way to others. ``until`` None is until it is resumed.
+    """
+
+    direction: Direction = Direction.BOTH
+    until: float | None = None
+
+    def holds(self, now: float) -> bool:
+        return self.until is None or now < self.until
 
 
 @dataclass(frozen=True, slots=True)

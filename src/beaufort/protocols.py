@@ -145,7 +145,7 @@ class ContainerScheduler(AbstractAsyncContextManager["ContainerScheduler"], Prot
     async def scale(self, service: Service, count: int) -> None:
         """Make it ``count`` containers that run or start. Returns once accepted; asking twice is asking once.
 
-        Containers that are stopping are not counted, and are left to stop. Which ones go is `plan.victims`' answer.
+        Containers that are stopping are not counted, and are left to stop. Which ones go is `victims.victims`' answer.
         A service that is not being watched may be scaled too (to zero, when it has left the configuration).
         Raises Rejected, NoRoom or Unreachable.
         """

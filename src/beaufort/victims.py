@@ -1,4 +1,4 @@
-"""Which containers to stop, where a driver may choose."""
+"""Which containers to stop, where a driver may choose: the one rule for all drivers."""
 
 from __future__ import annotations
 
