@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from beaufort.behaviour import Behaviour, Delay
 from beaufort.model import Cluster, Container, ContainerState, Counts, Node, Resources, Service
-from beaufort.victims import victims
 from beaufort.protocols import HEARTBEAT, ContainerScheduler, NoRoom, Rejected, Unreachable
 from beaufort.schedulers.simulated import Simulated
+from beaufort.victims import victims
 from beaufort.world import Link, World
 
 SLOW = Behaviour(start=Delay(2.0), stop=Delay(3.0))

@@ -179,7 +179,7 @@ class World:
         if workload is None:
             workload = self._workloads[service.name] = _Workload(service.name)
         refusal = self._start(service, workload, count)
-        # The order of `plan.victims`, without a sort: what does not serve yet goes first, then the youngest.
+        # The order of `victims`, without a sort: what does not serve yet goes first, then the youngest.
         for _ in range(workload.current - count):
             self._stop((workload.starting or workload.running).popitem()[0])
         if self.link is Link.LOSSY:
@@ -218,7 +218,7 @@ class World:
         behaviour = self.behaviour_of(service.name)
         if wanted > 0 and behaviour.rejected is not None:
             return Rejected(f"{service.name}: {behaviour.rejected}")
-        size = Resources({"containers": 1.0, **dict(service.resources.items())})
+        size = service.size
         for started in range(wanted):
             machine = self._place(size)
             if machine is None:

@@ -9,11 +9,12 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Annotated, Self
 
 from beaufort.behaviour import Behaviour, Delay
 from beaufort.model import Cluster, Node, Resources, Service
 from beaufort.protocols import HEARTBEAT
+from beaufort.quantity import AtLeast, Bytes, Cores, Seconds
 from beaufort.world import Link, World
 
 __all__ = ["Simulated"]
@@ -31,14 +32,14 @@ class Simulated:
     def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
         self,
         *,
-        nodes: int = 1,
-        containers: int | None = None,
-        cpu: float | None = None,
-        memory: int | None = None,
-        start_delay: float = 0.5,
-        stop_delay: float = 0.5,
-        spread: float = 0.0,
-        failure_rate: float = 0.0,
+        nodes: Annotated[int, AtLeast(1)] = 1,
+        containers: Annotated[int, AtLeast(0)] | None = None,
+        cpu: Cores | None = None,
+        memory: Bytes | None = None,
+        start_delay: Seconds = 0.5,
+        stop_delay: Seconds = 0.5,
+        spread: Annotated[float, AtLeast(0)] = 0.0,
+        failure_rate: Annotated[float, AtLeast(0)] = 0.0,
         seed: int = 0,
     ) -> None:
         amounts = {"containers": containers, "cpu": cpu, "memory": memory}
