@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -30,9 +30,10 @@ from beaufort.model import (
     Sample,
     Service,
 )
-from beaufort.room import Room
+from beaufort.policies.constant import Constant
 from beaufort.pool import Amounts, Numbers, Pool
 from beaufort.protocols import Policy
+from beaufort.room import Room
 from beaufort.workload import BOUNDLESS, Workload
 
 __all__ = ["Scaler", "Scope"]
@@ -88,18 +89,33 @@ class Scaler:
         for index in range(len(services)):
             self._update(index)
 
-    def succeed(self, before: Scaler, now: float) -> None:
-        """Take over what another Scaler knows of the services that both have: after a change of configuration."""
-        for index, work in enumerate(self._works):
-            known = before._index.get(work.service.name)
-            if known is not None:
-                work.succeed(before._works[known], now)
-                self._update(index)
+    def reconfigured(self, scope: Scope, now: float) -> Scaler:
+        """The Scaler for another configuration, which knows what this one does of the services that both have.
+
+        A service that has left stays in it at zero for as long as containers of it may be held: their size still counts.
+        """
+        staying = {service.name for service in scope.services}
+        leaving = [
+            replace(work.service, min=0, max=0)
+            for work in self._works
+            if work.service.name not in staying and (work.counts.held or work.asked)
+        ]
+        policies = {**scope.policies, **{service.name: Constant(count=0) for service in leaving}}
+        after = Scaler(replace(scope, services=(*scope.services, *leaving), policies=policies))
+        for index, work in enumerate(after._works):
+            if work.service.name in self._index:
+                work.succeed(self._works[self._index[work.service.name]], now)
+                after._update(index)
+        return after
 
     @property
     def wake_at(self) -> float:
         """When a step would decide otherwise with nothing new: seconds, or infinity."""
         return float(self._wake.min(initial=math.inf))
+
+    def look_again(self) -> None:
+        """Have the next step form every desire anew, as if all had changed: the slow repair of what an event missed."""
+        self._wake[:] = -math.inf
 
     def step(
         self,

@@ -1,0 +1,292 @@
+"""The controller: the live loop around the Scaler. It waits for something to happen, steps, and acts.
+
+It decides nothing. Whatever it waits for outside has a time limit and a task of its own, so that a source or a
+scheduler that hangs delays nobody else; a failure is an event, and the next step is the retry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Mapping
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from beaufort import clock
+from beaufort.demand.push import Push
+from beaufort.journal import Given, Journal
+from beaufort.model import (
+    Action,
+    Cluster,
+    Decision,
+    Direction,
+    Event,
+    Outcome,
+    Pause,
+    Sample,
+    Service,
+)
+from beaufort.protocols import (
+    HEARTBEAT,
+    BeaufortError,
+    ContainerScheduler,
+    DemandSource,
+    NoRoom,
+    Rejected,
+    SchedulerError,
+    SourceError,
+)
+from beaufort.scaler import Scaler, Scope
+
+__all__ = ["Controller", "Maker", "Setup"]
+
+SCALE_TIMEOUT = 30.0
+"""Seconds for a scheduler to accept a request."""
+
+SILENCE = 3 * HEARTBEAT
+"""Seconds without a snapshot after which the scheduler is taken to hang."""
+
+REOPEN_FIRST, REOPEN_LONGEST = 1.0, 30.0
+"""Seconds before a failed source or watch is opened again: at first, and at most, doubling in between."""
+
+
+class Maker(Protocol):
+    """Makes a demand source. Equal makers make equal sources: an unchanged one is kept when the configuration changes."""
+
+    def make(self) -> DemandSource: ...
+
+
+class Setup(Protocol):
+    """What a controller needs of a configuration. `beaufort.load` gives one."""
+
+    @property
+    def scope(self) -> Scope: ...
+    @property
+    def sources(self) -> Mapping[str, Maker]: ...
+    @property
+    def resync(self) -> float: ...
+    @property
+    def document(self) -> Mapping[str, Any]: ...
+    def make_scheduler(self) -> ContainerScheduler: ...
+
+
+class Controller:
+    """Runs one configuration until it is stopped.
+
+    ``decision`` and ``cluster`` are the newest ones, for whoever wants to look; ``journal`` has what led to them. With
+    ``dry_run`` it decides and reports, and touches nothing. All methods are for the event loop's own thread.
+    """
+
+    def __init__(self, setup: Setup, *, journal: Journal | None = None, dry_run: bool = False) -> None:
+        self.journal = journal or Journal()
+        self.decision = Decision(0.0, {}, {}, (), {})
+        self.cluster: Cluster | None = None
+        self._setup = setup
+        self._dry_run = dry_run
+        self._scheduler = setup.make_scheduler()
+        self._scaler = Scaler(setup.scope)
+        self._services = {service.name: service for service in setup.scope.services}
+        self._made: dict[str, tuple[Maker, DemandSource]] = {}
+        self._readers: dict[str, asyncio.Task[None]] = {}
+        self._watcher: asyncio.Task[None] | None = None
+        self._samples: dict[str, list[Sample]] = {}
+        self._outcomes: list[Outcome] = []
+        self._pauses: dict[str, Pause] = {}
+        self._reported: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._resync_at = -math.inf
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """The services of the configuration in force, by name."""
+        return MappingProxyType(self._services)
+
+    async def run(self) -> None:
+        """Work until ``stop``. Leaves the containers running. Raises SchedulerError if the scheduler can't be entered."""
+        with self.journal:
+            async with self._scheduler, asyncio.TaskGroup() as tasks:
+                self.journal.configured(clock.now(), self._setup.document)
+                self._say("started", f"{len(self._services)} services" + (", dry run" if self._dry_run else ""))
+                try:
+                    while not self._stopping:
+                        await self._wait()
+                        self._step(tasks)
+                finally:
+                    for task in (self._watcher, *self._readers.values()):
+                        if task is not None:
+                            task.cancel()
+            self._say("stopped", "the containers are left running")
+
+    def stop(self) -> None:
+        """Stop deciding, let what is under way be accepted, and return from ``run``."""
+        self._stopping = True
+        self._wake.set()
+
+    def push(self, service: str, value: float, at: float | None = None) -> None:
+        """Tell the demand of a service whose demand is pushed. ``at``: seconds since the epoch; by default now.
+
+        Raises BeaufortError for a service that is not there or that measures its demand itself, ValueError for a value
+        that is not a finite number of 0 or more.
+        """
+        if service not in self._services:
+            raise BeaufortError(f"{service}: there is no such service; there are {', '.join(sorted(self._services))}")
+        source = self._source(service)
+        if not isinstance(source, Push):
+            raise BeaufortError(f"{service}: its demand is measured by {type(source).__name__.lower()}, not pushed")
+        now = clock.now()
+        source.push(value, now if at is None else min(at, now))
+
+    def pause(self, service: str, direction: Direction = Direction.BOTH, until: float | None = None) -> None:
+        """Leave a service as it is, in one direction or both, until a time (seconds since the epoch) or ``resume``."""
+        if service not in self._services:
+            raise BeaufortError(f"{service}: there is no such service; there are {', '.join(sorted(self._services))}")
+        self._pauses[service] = Pause(direction, until)
+        self._say("paused", f"{direction}" + ("" if until is None else f" until {until:.0f}"), service)
+        self._wake.set()
+
+    def resume(self, service: str) -> None:
+        """End the pause of a service, if there is one."""
+        if self._pauses.pop(service, None) is not None:
+            self._say("resumed", "by request", service)
+            self._wake.set()
+
+    def reconfigure(self, setup: Setup) -> None:
+        """Swap the configuration whole, keeping what is known of the services that stay. The scheduler stays the same."""
+        now = clock.now()
+        self._setup, self._scaler = setup, self._scaler.reconfigured(setup.scope, now)
+        self._services = {service.name: service for service in setup.scope.services}
+        self._pauses = {name: pause for name, pause in self._pauses.items() if name in self._services}
+        self.journal.configured(now, setup.document)
+        self._say("reconfigured", f"{len(self._services)} services")
+        for reader in (self._watcher, *self._readers.values()):
+            if reader is not None:
+                reader.cancel()
+        self._watcher, self._readers = None, {}
+        self._wake.set()
+
+    def _open(self, tasks: asyncio.TaskGroup) -> None:
+        """Watch the scheduler and read the sources of the configuration in force."""
+        self._made = {name: made for name, made in self._made.items() if name in self._services}
+        self._watcher = tasks.create_task(self._watch(), name="watch")
+        self._readers = {name: tasks.create_task(self._read(name), name=f"read {name}") for name in self._services}
+
+    def _source(self, name: str) -> DemandSource:
+        maker = self._setup.sources[name]
+        made = self._made.get(name)
+        if made is None or made[0] != maker:
+            made = self._made[name] = maker, maker.make()
+        return made[1]
+
+    async def _wait(self) -> None:
+        """Until something has happened, or the Scaler or the resync is due."""
+        until = min(self._scaler.wake_at, self._resync_at) - clock.now()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until)):
+                await self._wake.wait()
+
+    def _step(self, tasks: asyncio.TaskGroup) -> None:
+        now = clock.now()
+        self._wake.clear()
+        if self._watcher is None:
+            self._open(tasks)
+        if resync := now >= self._resync_at:
+            self._scaler.look_again()
+            self._resync_at = now + self._setup.resync
+        for name in [name for name, pause in self._pauses.items() if not pause.holds(now)]:
+            self.resume(name)
+        samples, outcomes, pauses = self._samples, self._outcomes, dict(self._pauses)
+        self._samples, self._outcomes = {}, []
+        self.decision = self._scaler.step(now, self.cluster, samples, outcomes, pauses)
+        self.journal.stepped(Given(now, self.cluster, samples, outcomes, pauses, resync), self.decision)
+        for action in self.decision.actions:
+            self._act(tasks, action)
+
+    def _act(self, tasks: asyncio.TaskGroup, action: Action) -> None:
+        if self._dry_run:
+            self._outcomes.append(Outcome(self.decision.at, action.service, action.target))
+            if self._reported.get(action.service) == action.target:
+                return
+            self._reported[action.service] = action.target
+        elif not self._stopping:
+            tasks.create_task(self._scale(action), name=f"scale {action.service}")
+        self._say("action", f"{action.current} -> {action.target}: {action.reason}", action.service)
+
+    async def _scale(self, action: Action) -> None:
+        name, target = action.service, action.target
+        # A service that has left the configuration is known to the driver by its name alone.
+        service = self._services.get(name) or Service(name, 1)
+        error: Exception | None = None
+        try:
+            async with asyncio.timeout(SCALE_TIMEOUT):
+                await self._scheduler.scale(service, target)
+        except TimeoutError:
+            error = SchedulerError(f"not accepted in {SCALE_TIMEOUT:g} s")
+        except Exception as failure:  # noqa: BLE001 - a fault in one driver call must not stop the others
+            error = failure
+        kind = None if error is None else next((k for k in (Rejected, NoRoom) if isinstance(error, k)), SchedulerError)
+        self._outcomes.append(
+            Outcome(clock.now(), name, target, kind and kind.__name__, _words(error) if error else "")
+        )
+        if error is not None:
+            self._say("action-failed", f"to {target}: {_words(error)}", name)
+        self._wake.set()
+
+    async def _watch(self) -> None:
+        """Keep the newest snapshot. While there is none, the scaler is blind."""
+        delay = REOPEN_FIRST
+        while True:
+            try:
+                async with aclosing(self._scheduler.watch(tuple(self._services.values()))) as snapshots:  # type: ignore[type-var]
+                    while True:
+                        async with asyncio.timeout(SILENCE):
+                            snapshot = await anext(snapshots)
+                        if self.cluster is None:
+                            self._say("sighted", "the scheduler can be read")
+                        self.cluster, delay = snapshot, REOPEN_FIRST
+                        self._wake.set()
+            except TimeoutError:
+                why = f"no word from it in {SILENCE:g} s"
+            except StopAsyncIteration:
+                why = "its watch ended"
+            except Exception as failure:  # noqa: BLE001 - whatever is wrong with the driver, blind means still
+                why = _words(failure)
+            self.cluster = None
+            self._say("blind", f"the scheduler can't be read: {why}; nothing is started or stopped until it can")
+            self._wake.set()
+            await asyncio.sleep(delay)
+            delay = min(REOPEN_LONGEST, 2 * delay)
+
+    async def _read(self, name: str) -> None:
+        """Take in the samples of one service. While it fails, the Scaler keeps the last wish, then the fallback."""
+        delay, failing = REOPEN_FIRST, False
+        while True:
+            try:
+                async with aclosing(self._source(name).samples()) as samples:  # type: ignore[type-var]
+                    async for sample in samples:
+                        if failing:
+                            self._say("source-back", "samples come again", name)
+                        delay, failing = REOPEN_FIRST, False
+                        self._samples.setdefault(name, []).append(sample)
+                        self._wake.set()
+                why = "it ended"
+            except SourceError as failure:
+                why = str(failure)
+            except Exception as failure:  # noqa: BLE001 - a fault in one source must not stop the others
+                why = _words(failure)
+            if not failing:
+                self._say("source-failed", f"{why}; the last wish holds, then the fallback", name)
+            failing = True
+            await asyncio.sleep(delay)
+            delay = min(REOPEN_LONGEST, 2 * delay)
+
+    def _say(self, kind: str, detail: str, service: str | None = None) -> None:
+        self.journal.say(Event(clock.now(), kind, detail, service))
+
+
+def _words(error: Exception) -> str:
+    """The error in words; what we did not raise on purpose is named by its type too."""
+    text = str(error)
+    return text if isinstance(error, BeaufortError) and text else f"{type(error).__name__}: {text}".rstrip(": ")
