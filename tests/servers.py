@@ -41,13 +41,15 @@ class RedisServer:
         self._program = [require("setpriv"), "--pdeathsig", "KILL", require("redis-server")]
         self._process: subprocess.Popen[str] | None = None
         self.port = free_port()
+        self.socket = folder / "redis.sock"
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket)]
+        options += ["--dir", str(self._folder), "--save", ""]
         self._process = subprocess.Popen([*self._program, *options], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         said = ""

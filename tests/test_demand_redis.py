@@ -17,6 +17,7 @@ from redis.asyncio import Redis as Client
 from beaufort.demand.redis import BEAT, GAP, WINDOW, Redis, _Growth
 from beaufort.model import Sample
 from beaufort.protocols import SourceError
+from beaufort.quantity import Secret
 from servers import RedisServer, free_port
 from source_contract import SourceContract, opened
 
@@ -209,14 +210,19 @@ def test_growth_begins_anew_with_a_new_key() -> None:
     assert growth.per_second(2, 8) == 3
 
 
+async def test_a_unix_socket_will_do(redis: RedisServer, client: Client) -> None:
+    await client.rpush("jobs", "a")
+    assert (await sample(Redis(url=f"unix://{redis.socket}", list="jobs"))).value == 1
+
+
 async def test_a_list_that_does_not_exist_is_empty(redis: RedisServer) -> None:
     assert (await sample(Redis(url=redis.url, list="none"))).value == 0
 
 
 async def test_a_key_of_another_type_is_said_in_the_server_s_words(redis: RedisServer, client: Client) -> None:
     await client.set("jobs", "a string")
-    for options in ({"list": "jobs"}, {"stream": "jobs", "group": "workers"}):
-        said = await failure(Redis(url=redis.url, **options))
+    for source in (Redis(url=redis.url, list="jobs"), Redis(url=redis.url, stream="jobs", group="workers")):
+        said = await failure(source)
         assert "Operation against a key holding the wrong kind of value" in said
         assert said.startswith(f"redis at 127.0.0.1:{redis.port}/0: ")
 
@@ -259,7 +265,7 @@ async def test_a_server_that_hangs_is_an_error_within_seconds(redis: RedisServer
 
 async def test_a_password_opens_the_server(redis: RedisServer, client: Client) -> None:
     await client.config_set("requirepass", HIDDEN)
-    assert (await sample(Redis(url=redis.url, list="jobs", password=HIDDEN))).value == 0
+    assert (await sample(Redis(url=redis.url, list="jobs", password=Secret(HIDDEN)))).value == 0
     assert (await sample(Redis(url=redis.url.replace("//", f"//:{HIDDEN}@"), list="jobs"))).value == 0
 
 
@@ -269,7 +275,7 @@ async def test_a_wrong_password_is_an_error_that_does_not_show_it(
 ) -> None:
     await client.config_set("requirepass", "another")
     if where == "option":
-        source = Redis(url=redis.url, list="jobs", password=HIDDEN)
+        source = Redis(url=redis.url, list="jobs", password=Secret(HIDDEN))
     else:
         source = Redis(url=redis.url.replace("//", f"//:{HIDDEN}@"), list="jobs")
     with pytest.raises(SourceError) as caught:
@@ -376,7 +382,7 @@ async def test_a_server_that_quotes_the_password_does_not_reveal_it() -> None:
     """As Redis before version 6 does: unknown command 'HELLO', with args beginning with ..."""
     async with impostor(f"-ERR unknown command 'HELLO', args '3' 'AUTH' 'default' '{HIDDEN}'\r\n".encode()) as url:
         with pytest.raises(SourceError, match=r"unknown command 'HELLO'.*\*\*\*") as caught:
-            await sample(Redis(url=url, list="jobs", password=HIDDEN))
+            await sample(Redis(url=url, list="jobs", password=Secret(HIDDEN)))
     assert HIDDEN not in "".join(traceback.format_exception(caught.value))
 
 
@@ -396,7 +402,7 @@ async def test_a_server_that_quotes_the_password_does_not_reveal_it() -> None:
         pytest.param({"list": "a", "url": f"redis://u:1#{HIDDEN}@host"}, "url: expected redis://", id="raw hash"),
     ],
 )
-def test_a_wrong_option_is_named(options: dict[str, str], fault: str) -> None:
+def test_a_wrong_option_is_named(options: dict[str, Any], fault: str) -> None:
     with pytest.raises(ValueError, match=fault) as caught:
         Redis(**options)
     assert HIDDEN not in "".join(traceback.format_exception(caught.value))
@@ -423,6 +429,7 @@ def test_without_the_library_it_says_how_to_install_it() -> None:
 import asyncio, sys
 sys.modules["redis"] = None
 from beaufort.demand.redis import Redis
+from beaufort.quantity import Secret
 from beaufort.protocols import SourceError
 try:
     asyncio.run(anext(Redis(list="jobs").samples()))

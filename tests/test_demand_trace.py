@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from beaufort.clock import now
 from beaufort.demand.timetable import REPEAT
 from beaufort.demand.trace import Trace
 from source_contract import SourceContract, opened
@@ -40,11 +41,10 @@ async def played(source: Trace, count: int) -> list[tuple[float, float]]:
     """The first ``count`` changes: (virtual seconds from the beginning, value)."""
     seen: list[tuple[float, float]] = []
     async with opened(source) as samples:
-        loop = asyncio.get_running_loop()
-        start = loop.time()
+        start = now()
         async for sample in samples:
             if not seen or sample.value != seen[-1][1]:
-                seen.append((loop.time() - start, sample.value))
+                seen.append((round(sample.at - start, 3), sample.value))
             if len(seen) == count:
                 return seen
     raise AssertionError("the samples ended")

@@ -6,9 +6,11 @@ import itertools
 import math
 import random
 from collections.abc import AsyncIterator, Iterator
+from typing import Annotated
 
 from beaufort.demand.timetable import play
 from beaufort.model import Sample
+from beaufort.quantity import Above, AtLeast, Seconds
 
 __all__ = ["Random"]
 
@@ -24,7 +26,13 @@ class Random:
     """
 
     def __init__(
-        self, *, seed: int = 1, low: float = 0.0, high: float = 10.0, every: float = 1.0, step: float | None = None
+        self,
+        *,
+        seed: int = 1,
+        low: Annotated[float, AtLeast(0)] = 0.0,
+        high: Annotated[float, Above(0)] = 10.0,
+        every: Annotated[Seconds, Above(0)] = 1.0,
+        step: Annotated[float, Above(0)] | None = None,
     ) -> None:
         if not (math.isfinite(low) and low >= 0):
             raise ValueError(f"low: expected a demand of 0 or more, got {low!r}")

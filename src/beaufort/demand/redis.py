@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from beaufort.clock import now
 from beaufort.model import Sample
 from beaufort.protocols import SourceError
+from beaufort.quantity import Secret
 
 if TYPE_CHECKING:
     from beaufort.demand.redis_link import RedisLink
@@ -37,18 +38,19 @@ DRAIN = 0.2
 COUNTED = 1000
 """Entries counted one by one, at the most, where the server does not know the lag."""
 
-DATABASE = re.compile(r"(/\d*)?")
-
 WINDOW = 2.0
 """Seconds over which arrivals are averaged: long enough to be a rate, short enough to show a spike."""
+
+
+_DATABASE = re.compile(r"(/\d*)?")
 
 
 class Redis:
     """The length of a Redis list, or the backlog of a stream's consumer group. Needs Redis 6 or later, and
     ``pip install 'beaufort[redis]'``.
 
-    ``url``: ``redis://[user@]host[:port][/db]``, ``rediss://`` for TLS, ``unix:///path``. ``password``: better here,
-    from the environment or a file, than in the URL. Then one of:
+    ``url``: ``redis://[user@]host[:port][/db]``, ``rediss://`` for TLS, ``unix:///path``. ``password``: ``env:NAME`` or
+    ``file:/path``; better so than in the URL. Then one of:
 
     ``list``: the demand is its length: the jobs that no worker has taken. Arrivals can't be known.
     ``stream`` and ``group``: the demand is the entries not yet delivered to the group: those that wait. Entries that a
@@ -68,7 +70,7 @@ class Redis:
         list: str | None = None,  # noqa: A002 - the option's name in the configuration
         stream: str | None = None,
         group: str | None = None,
-        password: str | None = None,
+        password: Secret | None = None,
     ) -> None:
         if (list is None) == (stream is None):
             raise ValueError(f"list: expected either a list or a stream, got {'neither' if list is None else 'both'}")
@@ -90,20 +92,19 @@ class Redis:
         async with RedisLink.connected(self._url, self._place, self._password) as link:
             self.mode = link.mode
             arrivals = _Growth()
-            loop = asyncio.get_running_loop()
             while True:
-                began = loop.time()
+                began = now()
                 sample = await self._measured(link, arrivals)
-                free = began + max(GAP, (loop.time() - began) / SHARE)
+                free = began + max(GAP, (now() - began) / SHARE)
                 yield sample
-                await asyncio.sleep(max(0.0, free - loop.time()))
+                await asyncio.sleep(max(0.0, free - now()))
                 await link.changed(within=DRAIN if self._stream and sample.value else BEAT)
 
     async def _measured(self, link: RedisLink, arrivals: _Growth) -> Sample:
         try:
             if self._list is not None:
                 (length,) = await link.ask(("LLEN", self._list))
-                return Sample(time.time(), int(length))
+                return Sample(now(), int(length))
             return await self._backlog(link, arrivals)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             raise SourceError(f"{self._place}: expected a Redis server, got an answer that none gives") from None
@@ -113,7 +114,7 @@ class Redis:
         # The groups are asked last: the change of the key that the server announces next is then one after them.
         stream, groups = await link.ask(("XINFO", "STREAM", self._stream), ("XINFO", "GROUPS", self._stream))
         if stream is None or groups is None:
-            return Sample(time.time(), 0.0)
+            return Sample(now(), 0.0)
         group = self._own(groups)
         waiting = group.get(b"lag")
         if waiting is None:
@@ -121,8 +122,8 @@ class Redis:
             (entries,) = await link.ask(("XRANGE", self._stream, after, "+", "COUNT", str(COUNTED)))
             waiting = len(entries)
         added = stream.get(b"entries-added")
-        per_second = None if added is None else arrivals.per_second(asyncio.get_running_loop().time(), added)
-        return Sample(time.time(), waiting, arrivals=per_second)
+        per_second = None if added is None else arrivals.per_second(now(), added)
+        return Sample(now(), waiting, arrivals=per_second)
 
     def _own(self, groups: list[dict[bytes, Any]]) -> dict[bytes, Any]:
         """The group that the options name, among those of the stream. Raises SourceError when it is not there."""
@@ -158,7 +159,7 @@ def _address(url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme == "unix" and parts.path:
             return parts.path
-        if parts.scheme in ("redis", "rediss") and parts.hostname and DATABASE.fullmatch(parts.path + parts.fragment):
+        if parts.scheme in ("redis", "rediss") and parts.hostname and _DATABASE.fullmatch(parts.path + parts.fragment):
             return f"{parts.hostname}:{parts.port or 6379}{parts.path}"
     # What was given is not shown: a password may be in it, and in any part of it when it is malformed.
     raise ValueError(

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from beaufort.protocols import SourceError
+from beaufort.quantity import Secret
 
 __all__ = ["POLL", "TIMEOUT", "RedisLink"]
 
@@ -41,11 +42,11 @@ class RedisLink:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str, place: str, password: str | None) -> AsyncIterator[RedisLink]:
+    async def connected(cls, url: str, place: str, password: Secret | None) -> AsyncIterator[RedisLink]:
         """A link to the server at ``url``, closed at the end. ``place`` names it in errors. Raises SourceError."""
         options: dict[str, Any] = {"protocol": 3, "socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
         if password is not None:
-            options["password"] = password
+            options["password"] = password.reveal()
         try:
             connection = ConnectionPool.from_url(url, **options).make_connection()  # type: ignore[no-untyped-call]
         except (TypeError, ValueError):

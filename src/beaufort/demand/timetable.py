@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable
 
+from beaufort.clock import now
 from beaufort.model import Sample
 
 __all__ = ["REPEAT", "play"]
@@ -26,10 +26,10 @@ async def play(steps: Iterable[tuple[float, float]]) -> AsyncIterator[Sample]:
     for due, following in steps:
         while (wait := start + due - loop.time()) > REPEAT:
             await asyncio.sleep(REPEAT)
-            yield Sample(time.time(), value)
+            yield Sample(now(), value)
         await asyncio.sleep(max(0.0, wait))
         value = following
-        yield Sample(time.time(), value)
+        yield Sample(now(), value)
     while True:
         await asyncio.sleep(REPEAT)
-        yield Sample(time.time(), value)
+        yield Sample(now(), value)

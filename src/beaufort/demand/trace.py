@@ -7,9 +7,11 @@ import itertools
 import math
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Annotated
 
 from beaufort.demand.timetable import play
 from beaufort.model import Sample
+from beaufort.quantity import Above
 
 __all__ = ["Trace"]
 
@@ -27,7 +29,7 @@ class Trace:
     expected there.
     """
 
-    def __init__(self, *, file: Path, speed: float = 1.0, repeat: bool = False) -> None:
+    def __init__(self, *, file: Path, speed: Annotated[float, Above(0)] = 1.0, repeat: bool = False) -> None:
         if not (math.isfinite(speed) and speed > 0):
             raise ValueError(f"speed: expected a factor above 0, got {speed!r}")
         self._rows = _read(file)
