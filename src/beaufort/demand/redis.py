@@ -29,8 +29,8 @@ GAP = 0.02
 SHARE = 0.2
 """The share of the time that reading may take: where answers are slow or long, reads are fewer than that."""
 
-BEAT = 1.0
-"""Seconds after which an unchanged value is read and said again. A server that hangs is thus found out within 3 s."""
+BEAT = 2.0
+"""Seconds after which an unchanged value is read and said again. A server that hangs is thus found out within 4 s."""
 
 DRAIN = 0.2
 """Seconds between reads of a stream while entries wait: that a group has read some is announced to nobody."""
@@ -84,7 +84,7 @@ class Redis:
         """How changes become known, in words; empty before the first sample."""
 
     async def samples(self) -> AsyncIterator[Sample]:
-        """Yields the demand whenever it changes and at least every second. Raises SourceError."""
+        """Yields the demand whenever it changes and at least every two seconds. Raises SourceError."""
         try:
             from beaufort.demand.redis_link import RedisLink  # noqa: PLC0415 - an extra, imported only when it is used
         except ModuleNotFoundError as error:
