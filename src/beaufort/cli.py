@@ -1,5 +1,175 @@
-"""The command line."""
+"""The command line. It parses, calls, and prints; everything else is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beaufort.protocols import BeaufortError, ConfigError
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Divides the container capacity that you have right now among your services, by priority.",
+    epilog="Exit codes: 0 good, 1 the answer is no, 2 the input is wrong.",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="FILE", help="The configuration, in YAML.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def main() -> None:
-    raise SystemExit(2)
+    """The entry point of ``beaufort``."""
+    app()
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Wrong input is 2, anything else that we can't do is 1; either is said on stderr, one fault a line."""
+    try:
+        yield
+    except ConfigError as error:
+        for fault in error.faults:
+            typer.echo(fault, err=True)
+        raise typer.Exit(2) from error
+    except BeaufortError as error:
+        typer.echo(f"beaufort: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def check(file: ConfigFile, as_json: Json = False) -> None:
+    """Validate a configuration; every fault at once, each with its place."""
+    from beaufort.config import launch_faults, load  # noqa: PLC0415 - keeps the start of every other command fast
+
+    try:
+        config = load(file)
+        faults: tuple[str, ...] = tuple(launch_faults(config))
+    except ConfigError as error:
+        faults = error.faults
+    if as_json:
+        typer.echo(json.dumps({"good": not faults, "faults": faults}))
+    elif not faults:
+        typer.echo(f"{file}: good ({len(config.scope.services)} services)")
+    else:
+        for fault in faults:
+            typer.echo(fault, err=True)
+    if faults:
+        raise typer.Exit(2)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    from beaufort.schema import schema as make  # noqa: PLC0415
+
+    typer.echo(json.dumps(make(), indent=2))
+
+
+@app.command()
+def plan(
+    file: ConfigFile,
+    state: Annotated[
+        Path | None, typer.Option(metavar="STATE.json", help="The state to plan for; else it is observed once.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what would be done now, and why. Nothing is touched."""
+    from beaufort import dryrun  # noqa: PLC0415
+    from beaufort.config import load  # noqa: PLC0415
+    from beaufort.state import load_state  # noqa: PLC0415
+
+    with _exit_codes():
+        config = load(file)
+        seen = asyncio.run(dryrun.observe(config)) if state is None else load_state(state, config)
+        decision = dryrun.decide(config, seen)
+    if as_json:
+        typer.echo(json.dumps(dryrun.as_mapping(decision), indent=2))
+    else:
+        from beaufort.tables import show_plan  # noqa: PLC0415
+
+        show_plan(config.scope.services, seen.counts, decision)
+
+
+@app.command()
+def run(
+    file: ConfigFile,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and report; touch nothing.")] = False,
+    stop_containers: Annotated[
+        bool, typer.Option("--stop-containers", help="Stop the containers at the end; else they are left running.")
+    ] = False,
+    journal: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Append every step and event to this file, for replay.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the controller until SIGTERM or Ctrl-C. SIGHUP, or a changed file, swaps the configuration."""
+    from beaufort import daemon  # noqa: PLC0415
+    from beaufort.log import logger  # noqa: PLC0415
+
+    with _exit_codes():
+        daemon.run(file, dry_run=dry_run, stop_containers=stop_containers, journal=journal, on_event=logger(as_json))
+
+
+@app.command()
+def replay(
+    file: Annotated[
+        Path, typer.Argument(metavar="JOURNAL", help="A file that run --journal wrote.", show_default=False)
+    ],
+    service: Annotated[str | None, typer.Option(help="Show only the actions of this service.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make every decision of a journal again, from what was known then. Exit 1 if any comes out otherwise."""
+    from beaufort.replay import replay as again  # noqa: PLC0415
+    from beaufort.tables import replayed_lines  # noqa: PLC0415
+
+    steps = changed = 0
+    with _exit_codes():
+        for step in again(file):
+            steps, changed = steps + 1, changed + (not step.same)
+            for line in replayed_lines(step, service, as_json=as_json):
+                typer.echo(line)
+    typer.echo(f"{steps} steps, {changed} decided otherwise now", err=True)
+    if changed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    duration: Annotated[float | None, typer.Option(metavar="S", min=0.1, help="Seconds; else until Ctrl-C.")] = None,
+    containers: Annotated[int, typer.Option(metavar="N", min=2, help="Room in the pool.")] = 10,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the random demand.")] = 1,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Demand from a CSV of t_seconds,value instead.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show microscaling on this machine: two services on local processes, one of them with random demand."""
+    from beaufort.demo import Demo  # noqa: PLC0415
+
+    with _exit_codes():
+        sys.exit(Demo(duration=duration, containers=containers, seed=seed, trace=trace, as_json=as_json).run())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(f"beaufort {version('beaufort')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None: ...

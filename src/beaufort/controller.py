@@ -96,7 +96,7 @@ class Controller:
         self._pauses: dict[str, Pause] = {}
         self._reported: dict[str, int] = {}
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._clearing = False
         self._resync_at = -math.inf
 
     @property
@@ -105,24 +105,23 @@ class Controller:
         return MappingProxyType(self._services)
 
     async def run(self) -> None:
-        """Work until ``stop``. Leaves the containers running. Raises SchedulerError if the scheduler can't be entered."""
+        """Work until ``stop``. Raises SchedulerError if the scheduler can't be entered."""
         with self.journal:
-            async with self._scheduler, asyncio.TaskGroup() as tasks:
-                self.journal.configured(clock.now(), self._setup.document)
-                self._say("started", f"{len(self._services)} services" + (", dry run" if self._dry_run else ""))
-                try:
-                    while not self._stopping:
-                        await self._wait()
-                        self._step(tasks)
-                finally:
-                    for task in (self._watcher, *self._readers.values()):
-                        if task is not None:
-                            task.cancel()
-            self._say("stopped", "the containers are left running")
+            async with self._scheduler:
+                self.journal.configured(None, self._setup.document)
+                self.report("started", f"{len(self._services)} services" + (", dry run" if self._dry_run else ""))
+                await self._work()
+                if self._clearing and not self._dry_run:
+                    await self._clear()
+                else:
+                    self.report("stopped", "the containers are left as they are")
 
-    def stop(self) -> None:
-        """Stop deciding, let what is under way be accepted, and return from ``run``."""
-        self._stopping = True
+    def stop(self, *, containers: bool = False) -> None:
+        """Stop deciding, let what is under way be accepted, and return from ``run``.
+
+        The containers are left running. With ``containers`` they are stopped, and ``run`` returns when they are gone.
+        """
+        self._stopping, self._clearing = True, containers
         self._wake.set()
 
     def push(self, service: str, value: float, at: float | None = None) -> None:
@@ -144,13 +143,13 @@ class Controller:
         if service not in self._services:
             raise BeaufortError(f"{service}: there is no such service; there are {', '.join(sorted(self._services))}")
         self._pauses[service] = Pause(direction, until)
-        self._say("paused", f"{direction}" + ("" if until is None else f" until {until:.0f}"), service)
+        self.report("paused", f"{direction}" + ("" if until is None else f" until {until:.0f}"), service)
         self._wake.set()
 
     def resume(self, service: str) -> None:
         """End the pause of a service, if there is one."""
         if self._pauses.pop(service, None) is not None:
-            self._say("resumed", "by request", service)
+            self.report("resumed", "by request", service)
             self._wake.set()
 
     def reconfigure(self, setup: Setup) -> None:
@@ -160,12 +159,40 @@ class Controller:
         self._services = {service.name: service for service in setup.scope.services}
         self._pauses = {name: pause for name, pause in self._pauses.items() if name in self._services}
         self.journal.configured(now, setup.document)
-        self._say("reconfigured", f"{len(self._services)} services")
-        for reader in (self._watcher, *self._readers.values()):
-            if reader is not None:
-                reader.cancel()
-        self._watcher, self._readers = None, {}
+        self.report("reconfigured", f"{len(self._services)} services")
+        self._close()
         self._wake.set()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            self._open(tasks)
+            try:
+                while not self._stopping:
+                    self._step(tasks)
+                    await self._wait()
+            finally:
+                self._close()
+
+    async def _clear(self) -> None:
+        """Stop every container of this deployment, and wait until they are gone."""
+        patience = max((service.launch.grace for service in self._services.values()), default=0.0) + SCALE_TIMEOUT
+        try:
+            async with asyncio.timeout(patience), aclosing(self._scheduler.watch(())) as snapshots:  # type: ignore[type-var]
+                async for snapshot in snapshots:
+                    held = {name: counts for name, counts in snapshot.counts.items() if counts.held}
+                    if not held:
+                        self.report("stopped", "the containers are stopped")
+                        return
+                    for name in [name for name, counts in held.items() if counts.current]:
+                        await self._scheduler.scale(self._services.get(name) or Service(name, 1), 0)
+        except TimeoutError:
+            self.report("stopped", f"some containers had not stopped after {patience:g} s")
+
+    def _close(self) -> None:
+        for task in (self._watcher, *self._readers.values()):
+            if task is not None:
+                task.cancel()
+        self._watcher, self._readers = None, {}
 
     def _open(self, tasks: asyncio.TaskGroup) -> None:
         """Watch the scheduler and read the sources of the configuration in force."""
@@ -210,9 +237,9 @@ class Controller:
             if self._reported.get(action.service) == action.target:
                 return
             self._reported[action.service] = action.target
-        elif not self._stopping:
+        else:
             tasks.create_task(self._scale(action), name=f"scale {action.service}")
-        self._say("action", f"{action.current} -> {action.target}: {action.reason}", action.service)
+        self.report("action", f"{action.current} -> {action.target}: {action.reason}", action.service)
 
     async def _scale(self, action: Action) -> None:
         name, target = action.service, action.target
@@ -231,7 +258,7 @@ class Controller:
             Outcome(clock.now(), name, target, kind and kind.__name__, _words(error) if error else "")
         )
         if error is not None:
-            self._say("action-failed", f"to {target}: {_words(error)}", name)
+            self.report("action-failed", f"to {target}: {_words(error)}", name)
         self._wake.set()
 
     async def _watch(self) -> None:
@@ -244,7 +271,7 @@ class Controller:
                         async with asyncio.timeout(SILENCE):
                             snapshot = await anext(snapshots)
                         if self.cluster is None:
-                            self._say("sighted", "the scheduler can be read")
+                            self.report("sighted", "the scheduler can be read")
                         self.cluster, delay = snapshot, REOPEN_FIRST
                         self._wake.set()
             except TimeoutError:
@@ -254,7 +281,7 @@ class Controller:
             except Exception as failure:  # noqa: BLE001 - whatever is wrong with the driver, blind means still
                 why = _words(failure)
             self.cluster = None
-            self._say("blind", f"the scheduler can't be read: {why}; nothing is started or stopped until it can")
+            self.report("blind", f"the scheduler can't be read: {why}; nothing is started or stopped until it can")
             self._wake.set()
             await asyncio.sleep(delay)
             delay = min(REOPEN_LONGEST, 2 * delay)
@@ -267,7 +294,7 @@ class Controller:
                 async with aclosing(self._source(name).samples()) as samples:  # type: ignore[type-var]
                     async for sample in samples:
                         if failing:
-                            self._say("source-back", "samples come again", name)
+                            self.report("source-back", "samples come again", name)
                         delay, failing = REOPEN_FIRST, False
                         self._samples.setdefault(name, []).append(sample)
                         self._wake.set()
@@ -277,12 +304,13 @@ class Controller:
             except Exception as failure:  # noqa: BLE001 - a fault in one source must not stop the others
                 why = _words(failure)
             if not failing:
-                self._say("source-failed", f"{why}; the last wish holds, then the fallback", name)
+                self.report("source-failed", f"{why}; the last wish holds, then the fallback", name)
             failing = True
             await asyncio.sleep(delay)
             delay = min(REOPEN_LONGEST, 2 * delay)
 
-    def _say(self, kind: str, detail: str, service: str | None = None) -> None:
+    def report(self, kind: str, detail: str, service: str | None = None) -> None:
+        """Say in the journal that something happened."""
         self.journal.say(Event(clock.now(), kind, detail, service))
 
 

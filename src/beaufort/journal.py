@@ -86,8 +86,8 @@ class Journal:
         """Have ``listener`` called with every event from now on, at once: it must return quickly."""
         self._listeners.append(listener)
 
-    def configured(self, now: float, document: Mapping[str, Any]) -> None:
-        """A configuration is in force from now on."""
+    def configured(self, now: float | None, document: Mapping[str, Any]) -> None:
+        """A configuration is in force from now on; without a time it is the first one."""
         self._granted, self._cluster = {}, None
         self._write({"configured": now, "document": deciding(document)})
 
