@@ -1,0 +1,46 @@
+"""The simulated scheduler keeps the contract, in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from beaufort.behaviour import Behaviour, Delay
+from beaufort.model import Service
+from beaufort.schedulers.simulated import Simulated
+from beaufort.world import World
+from scheduler_contract import SchedulerContract, Stage
+
+
+class Worlds:
+    """Each deployment has a model world of its own."""
+
+    def __init__(self) -> None:
+        self._worlds: dict[str, World] = {}
+        self._last: Simulated | None = None
+
+    def scheduler(self, deployment: str = "one") -> Simulated:
+        world = self._worlds.setdefault(deployment, World(behaviour=Behaviour(Delay(0.2), Delay(0.2))))
+        world.behaviours["slow"] = Behaviour(Delay(0.2), Delay(2.0))
+        world.behaviours["broken"] = Behaviour(rejected="no such image")
+        self._last = Simulated.of(world)
+        return self._last
+
+    def service(self, name: str) -> Service:
+        return Service(name, priority=1)
+
+    stubborn = broken = service
+
+    async def settled(self, service: Service, count: int) -> None:
+        """They are stubborn from the beginning."""
+
+    async def kill(self, service: str) -> None:
+        assert self._last is not None
+        with self._last.meddle() as world:
+            assert world.kill(service) == 1
+
+
+@pytest.mark.looptime
+class TestContract(SchedulerContract):
+    @pytest.fixture
+    def stage(self) -> Stage:
+        return Worlds()
