@@ -17,13 +17,12 @@ __all__ = ["replayed_lines", "show_plan"]
 
 
 def show_plan(services: Sequence[Service], counts: Mapping[str, Counts], decision: Decision) -> None:
-    """Print what is, what is wished, what is allowed and what is done, highest priority first, each with its reason."""
+    """Print what is, what is wished, what is allowed and what is done, highest priority first; then why."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, justify in (("service", "left"), ("priority", "right"), ("running", "right"), ("desired", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
     table.add_column("granted", justify="right", no_wrap=True)
     table.add_column("now", no_wrap=True)
-    table.add_column("why")
     moves = {action.service: action for action in decision.actions}
     for service in sorted(services, key=lambda each: each.priority):
         desired, grant = decision.desired[service.name], decision.grants[service.name]
@@ -35,12 +34,13 @@ def show_plan(services: Sequence[Service], counts: Mapping[str, Counts], decisio
             "rest" if desired.remainder else str(desired.count),
             str(grant.count),
             _move(moves.get(service.name)),
-            grant.reason,
         )
-    console = Console()
+    console = Console(highlight=False)
     console.print(table)
+    for name, grant in decision.grants.items():
+        console.print(f"[bold]{name}[/] {grant.reason}")
     for name, missing in decision.shortfall.items():
-        console.print(f"{name}: {missing} more than the pool can hold", highlight=False)
+        console.print(f"{name}: {missing} more than the pool can hold")
 
 
 def replayed_lines(step: Replayed, service: str | None, *, as_json: bool) -> Iterator[str]:
