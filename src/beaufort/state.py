@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,9 +84,7 @@ def _state(document: Document, config: Config) -> State:
     except ValueError as error:
         faults.append(top.fault(str(error)))
         contents = FAULTY
-    known = [service.name for service in config.services]
-    if isinstance(contents, Contents):
-        faults += [_stranger(top, name, known) for name in contents.services if name not in known]
+    faults += _strangers(top, [service.name for service in config.services])
     if faults or not isinstance(contents, Contents):
         raise ConfigError([fault.text for fault in sorted(faults)])
     nodes = contents.capacity or tuple(Node(name, room) for name, room in contents.nodes.items())
@@ -94,10 +92,15 @@ def _state(document: Document, config: Config) -> State:
     return State(contents.now, {name: each.counts() for name, each in contents.services.items()}, demand, nodes)
 
 
-def _stranger(top: Place, name: str, known: list[str]) -> Fault:
-    near = nearest(name, known)
-    hint = f"did you mean {shown(near)}?" if near else f"expected {', '.join(known)}"
-    return top.below("services", name).fault(f"unknown service {shown(name)}; {hint}", key=True)
+def _strangers(top: Place, known: list[str]) -> Iterator[Fault]:
+    """Services that the configuration does not have, whether or not the rest of the state can be read."""
+    data = top.document.data
+    services = data.get("services") if isinstance(data, Mapping) else None
+    for name in services if isinstance(services, Mapping) else ():
+        if isinstance(name, str) and name not in known:
+            near = nearest(name, known)
+            hint = f"did you mean {shown(near)}?" if near else f"expected {', '.join(known)}"
+            yield top.below("services", name).fault(f"unknown service {shown(name)}; {hint}", key=True)
 
 
 def _named_nodes(data: Mapping[str, Any]) -> dict[str, Any]:
