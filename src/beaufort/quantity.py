@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 __all__ = [
     "NUMBER",
@@ -48,6 +48,7 @@ def shown(value: object) -> str:
     return "a list" if isinstance(value, list | tuple) else f"a Python {type(value).__name__}"
 
 
+@runtime_checkable
 class Bound(Protocol):
     """A limit of a number, as an annotation: ``Annotated[float, Above(0)]``."""
 

@@ -1,0 +1,187 @@
+"""Annotation -> shape: the types that the options of a plugin may have.
+
+``int``, ``float``, ``bool``, ``str``, ``Path``, ``Secret``, ``Literal`` of texts, ``X | Y``, ``X | None``, ``list[X]``,
+``tuple[X, ...]``, ``tuple[X, Y]``, ``Mapping[str, X]``; ``Annotated`` with the units and bounds of
+``beaufort.quantity``; or ``Annotated`` with any shape.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from beaufort.document import Fault, Place
+from beaufort.quantity import NUMBER, WHOLE, Bound, Secret, Unit, shown
+from beaufort.reference import Referral
+from beaufort.shape import FAULTY, Choice, Faulty, File, Quantity, Scalar, Shape, attempt, one_of, unexpected
+
+__all__ = ["Either", "Fixed", "Listing", "Table", "shape_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Any number of one shape. Those that are faulty are left out, and told."""
+
+    item: Shape
+    made: type[list[Any] | tuple[Any, ...]]
+
+    @property
+    def expected(self) -> str:
+        return f"a list, each item {self.item.expected}"
+
+    def takes(self, value: object) -> bool:
+        return isinstance(value, list | tuple)
+
+    def read(self, value: object, place: Place, faults: list[Fault]) -> list[Any] | tuple[Any, ...]:
+        if not isinstance(value, list | tuple):
+            raise unexpected(self, value)
+        items = (attempt(self.item, part, place.below(index), faults) for index, part in enumerate(value))
+        return self.made(item for item in items if item is not FAULTY)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": self.item.schema()}
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A list of known length, each part with its own shape."""
+
+    items: tuple[Shape, ...]
+
+    @property
+    def expected(self) -> str:
+        return f"a list of {len(self.items)}: {', '.join(item.expected for item in self.items)}"
+
+    def takes(self, value: object) -> bool:
+        return isinstance(value, list | tuple)
+
+    def read(self, value: object, place: Place, faults: list[Fault]) -> tuple[Any, ...] | Faulty:
+        if not isinstance(value, list | tuple):
+            raise unexpected(self, value)
+        if len(value) != len(self.items):
+            raise ValueError(f"expected {self.expected}, got a list of {len(value)}")
+        pairs = enumerate(zip(self.items, value, strict=True))
+        read = tuple(attempt(item, part, place.below(index), faults) for index, (item, part) in pairs)
+        return FAULTY if FAULTY in read else read
+
+    def schema(self) -> dict[str, Any]:
+        length = len(self.items)
+        items = [item.schema() for item in self.items]
+        return {"type": "array", "prefixItems": items, "minItems": length, "maxItems": length}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A mapping from names to one shape. Those that are faulty are left out, and told."""
+
+    key: Shape
+    item: Shape
+
+    @property
+    def expected(self) -> str:
+        return f"a mapping of names, each to {self.item.expected}"
+
+    def takes(self, value: object) -> bool:
+        return isinstance(value, Mapping)
+
+    def read(self, value: object, place: Place, faults: list[Fault]) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise unexpected(self, value)
+        table: dict[str, Any] = {}
+        for key, part in value.items():
+            if not isinstance(key, str):
+                faults.append(place.fault(f"expected text as a key, got {shown(key)}"))
+                continue
+            here = place.below(key)
+            try:
+                name = self.key.read(key, here, faults)
+            except ValueError as error:
+                faults.append(here.fault(str(error), key=True))
+                name = FAULTY
+            item = attempt(self.item, part, here, faults)
+            if name is not FAULTY and item is not FAULTY:
+                table[name] = item
+        return table
+
+    def schema(self) -> dict[str, Any]:
+        names = {"propertyNames": self.key.schema()} if self.key != Scalar(str) else {}
+        return {"type": "object", **names, "additionalProperties": self.item.schema()}
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """The first member that can read the value; nothing at all where that is ``optional``."""
+
+    members: tuple[Shape, ...]
+    optional: bool
+
+    @property
+    def expected(self) -> str:
+        return one_of([member.expected for member in self.members])
+
+    def takes(self, value: object) -> bool:
+        return (self.optional and value is None) or any(member.takes(value) for member in self.members)
+
+    def read(self, value: object, place: Place, faults: list[Fault]) -> Any:
+        if value is None and self.optional:
+            return None
+        fitting = [member for member in self.members if member.takes(value)]
+        if isinstance(value, Mapping | list | tuple) and fitting:
+            # Its parts have places of their own, so the first of the kind is meant, and tells what is wrong in it.
+            return fitting[0].read(value, place, faults)
+        if len(self.members) == 1:
+            return self.members[0].read(value, place, faults)
+        for member in fitting:
+            try:
+                return member.read(value, place, faults)
+            except ValueError:
+                continue
+        raise unexpected(self, value)
+
+    def schema(self) -> dict[str, Any]:
+        options = [member.schema() for member in self.members] + ([{"type": "null"}] if self.optional else [])
+        return options[0] if len(options) == 1 else {"anyOf": options}
+
+
+def shape_of(annotation: Any) -> Shape | None:
+    """None for a type that no text can give."""
+    metadata: Sequence[Any] = ()
+    if get_origin(annotation) is Annotated:
+        annotation, *metadata = get_args(annotation)
+    for said in metadata:
+        if isinstance(said, Shape):
+            return said
+    if annotation in {int, float}:
+        unit = next((said for said in metadata if isinstance(said, Unit)), WHOLE if annotation is int else NUMBER)
+        return Quantity(unit, tuple(said for said in metadata if isinstance(said, Bound)))
+    return _PLAIN.get(annotation) or _composite(get_origin(annotation), get_args(annotation), metadata)
+
+
+_PLAIN: Mapping[Any, Shape] = {bool: Scalar(bool), str: Scalar(str), Path: File(), Secret: Referral()}
+
+
+def _composite(origin: Any, arguments: tuple[Any, ...], metadata: Sequence[Any]) -> Shape | None:
+    if origin is Literal:
+        return Choice(arguments) if all(isinstance(word, str) for word in arguments) else None
+    if origin in {Union, types.UnionType}:
+        return _either(arguments, metadata)
+    shapes = [shape_of(argument) for argument in arguments if argument is not Ellipsis]
+    if None in shapes or not shapes:
+        return None
+    known = [shape for shape in shapes if shape is not None]
+    if origin in {list, Sequence} or (origin is tuple and Ellipsis in arguments):
+        return Listing(known[0], tuple if origin is tuple else list)
+    if origin is tuple:
+        return Fixed(tuple(known))
+    return Table(known[0], known[1]) if origin in {dict, Mapping} else None
+
+
+def _either(arguments: tuple[Any, ...], metadata: Sequence[Any]) -> Shape | None:
+    """What is said of the whole is said of each: ``Annotated[float | None, Above(0)]``."""
+    annotations = [argument for argument in arguments if argument is not types.NoneType]
+    shapes = [shape_of(Annotated[argument, *metadata] if metadata else argument) for argument in annotations]
+    members = tuple(shape for shape in shapes if shape is not None)
+    return Either(members, optional=types.NoneType in arguments) if len(members) == len(shapes) else None
