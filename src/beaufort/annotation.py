@@ -154,29 +154,20 @@ def shape_of(annotation: Any) -> Shape | None:
     for said in metadata:
         if isinstance(said, Shape):
             return said
-    if annotation in {int, float}:
-        unit = next((said for said in metadata if isinstance(said, Unit)), WHOLE if annotation is int else NUMBER)
-        return Quantity(unit, tuple(said for said in metadata if isinstance(said, Bound)))
-    return _PLAIN.get(annotation) or _composite(get_origin(annotation), get_args(annotation), metadata)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in {Union, types.UnionType}:
+        return _either(arguments, metadata)
+    return _plain(annotation, metadata) if origin is None else _composite(origin, arguments)
 
 
 _PLAIN: Mapping[Any, Shape] = {bool: Scalar(bool), str: Scalar(str), Path: File(), Secret: Referral()}
 
 
-def _composite(origin: Any, arguments: tuple[Any, ...], metadata: Sequence[Any]) -> Shape | None:
-    if origin is Literal:
-        return Choice(arguments) if all(isinstance(word, str) for word in arguments) else None
-    if origin in {Union, types.UnionType}:
-        return _either(arguments, metadata)
-    shapes = [shape_of(argument) for argument in arguments if argument is not Ellipsis]
-    if None in shapes or not shapes:
-        return None
-    known = [shape for shape in shapes if shape is not None]
-    if origin in {list, Sequence} or (origin is tuple and Ellipsis in arguments):
-        return Listing(known[0], tuple if origin is tuple else list)
-    if origin is tuple:
-        return Fixed(tuple(known))
-    return Table(known[0], known[1]) if origin in {dict, Mapping} else None
+def _plain(annotation: Any, metadata: Sequence[Any]) -> Shape | None:
+    if annotation not in {int, float}:
+        return _PLAIN.get(annotation)
+    unit = next((said for said in metadata if isinstance(said, Unit)), WHOLE if annotation is int else NUMBER)
+    return Quantity(unit, tuple(said for said in metadata if isinstance(said, Bound)))
 
 
 def _either(arguments: tuple[Any, ...], metadata: Sequence[Any]) -> Shape | None:
@@ -185,3 +176,21 @@ def _either(arguments: tuple[Any, ...], metadata: Sequence[Any]) -> Shape | None
     shapes = [shape_of(Annotated[argument, *metadata] if metadata else argument) for argument in annotations]
     members = tuple(shape for shape in shapes if shape is not None)
     return Either(members, optional=types.NoneType in arguments) if len(members) == len(shapes) else None
+
+
+def _composite(origin: Any, arguments: tuple[Any, ...]) -> Shape | None:
+    if origin is Literal:
+        return Choice(arguments) if all(isinstance(word, str) for word in arguments) else None
+    if origin not in {list, tuple, dict, Sequence, Mapping}:
+        return None
+    parts = [shape_of(argument) for argument in arguments if argument is not Ellipsis]
+    shapes = tuple(part for part in parts if part is not None)
+    return _collection(origin, shapes, alike=Ellipsis in arguments) if len(shapes) == len(parts) else None
+
+
+def _collection(origin: Any, parts: tuple[Shape, ...], *, alike: bool) -> Shape:
+    if origin in {dict, Mapping}:
+        return Table(*parts)
+    if origin is tuple and not alike:
+        return Fixed(parts)
+    return Listing(parts[0], tuple if origin is tuple else list)

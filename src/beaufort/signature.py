@@ -176,9 +176,10 @@ class Signature:
         try:
             return self.call(**options)
         except (ValueError, OSError) as error:
-            name, colon, rest = str(error).partition(": ")
-            keys = {parameter.name: key for key, parameter in self.keys.items()} | {key: key for key in options}
-            faults.append(place.below(keys[name]).fault(rest) if colon and name in keys else place.fault(str(error)))
+            said = f"can't open {error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            name, colon, rest = said.partition(": ")
+            keys = {**{key: key for key in options}, **{known.name: key for key, known in self.keys.items()}}
+            faults.append(place.below(keys[name]).fault(rest) if colon and name in keys else place.fault(said))
             return FAULTY
 
     def schema(self) -> dict[str, Any]:
