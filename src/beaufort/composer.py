@@ -14,7 +14,7 @@ from beaufort.document import Document, Fault, Node, Place, Position, Step
 from beaufort.protocols import ConfigError
 from beaufort.quantity import shown
 
-__all__ = ["read"]
+__all__ = ["compose", "read"]
 
 _DEEPEST = 60
 """Levels of nesting. A configuration has some six; the rest is a mistake that would exhaust the stack."""
@@ -25,15 +25,19 @@ _TAGS = {"!", *(_CORE + name for name in ("str", "int", "float", "bool", "null",
 
 
 def read(file: str | Path) -> Document:
-    """Raises ConfigError if the file can't be read, or isn't YAML; the document keeps its other faults."""
-    text = _text(file)
-    composer = _Composer(str(file))
+    """The document in a file. Raises ConfigError if it can't be read, or isn't YAML."""
+    return compose(_text(file), str(file))
+
+
+def compose(text: str, file: str) -> Document:
+    """The document in a text, with the faults that YAML allows. Raises ConfigError if it isn't YAML."""
+    composer = _Composer(file)
     try:
         root = composer.document(yaml.parse(text, Loader=_PARSER))
     except yaml.YAMLError as error:
         composer.tell(_stopped_at(text, error), (), f"YAML syntax: {_problem(text, error)}")
         raise ConfigError([fault.text for fault in composer.faults]) from error
-    return Document(root.value, str(file), root, tuple(composer.faults))
+    return Document(root.value, file, root, tuple(composer.faults))
 
 
 def _text(file: str | Path) -> str:
@@ -165,7 +169,7 @@ class _Composer:
         """The key as it is written. One that is not text is told here, since the data no longer shows it."""
         if isinstance(event, yaml.ScalarEvent) and event.value[:1] not in _FIRST and not (event.tag or event.anchor):
             return event.value
-        key = self._node(event, events, path)
+        key = self._node(event, events, (*path, "?"))
         if isinstance(key.value, str):
             return key.value
         hint = f"; put it in quotes: {shown(key.text)}" if key.text else ""
