@@ -1,0 +1,301 @@
+"""A running controller as a person sees it in a terminal: what runs, how supply follows demand, what was decided and why.
+
+It draws a ``Scene``, which is plain data. It reads no clock, and asks nobody anything.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.panel import Panel
+from rich.text import Text
+
+from beaufort.controller import Controller
+from beaufort.meter import PAST, Figures, Meter, Moment
+from beaufort.model import NO_COUNTS, Counts, Desired, Event, Service
+
+__all__ = ["Lane", "Scene", "Screen", "look"]
+
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
+"""Those of Okabe and Ito, "Color Universal Design" (2008), which people who see colours otherwise tell apart too."""
+
+SHADES = "█▒▓▚▞▤"
+"""What tells the services apart where there is no colour."""
+
+LEVELS = " ▁▂▃▄▅▆▇█"
+
+CELLS_HIGH = 5
+"""Rows that the cells may take before smaller ones are drawn."""
+
+EVENTS = 6
+"""Events that are shown where the height is not given."""
+
+GAP = " " * 3
+
+NARROW = 60
+"""Columns below which the table leaves out what matters less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One service at one time."""
+
+    service: Service
+    demand: float | None
+    desired: Desired
+    granted: int
+    counts: Counts
+    past: Sequence[Moment]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that is drawn: the lanes in their order, the events oldest first. All times are on one clock.
+
+    ``hint`` is said at the lower edge.
+    """
+
+    title: str
+    began: float
+    now: float
+    capacity: int
+    lanes: Sequence[Lane]
+    figures: Figures
+    events: Sequence[Event]
+    hint: str = ""
+
+
+def look(controller: Controller, meter: Meter) -> Sequence[Lane]:
+    """The services of a running controller, highest priority first."""
+    decision, cluster = controller.decision, controller.cluster
+    counts = {} if cluster is None else cluster.counts
+    services = sorted(controller.services.values(), key=attrgetter("priority", "name"))
+    return [
+        Lane(
+            service=service,
+            demand=meter.demand(service.name),
+            desired=decision.desired[service.name],
+            granted=decision.grants[service.name].count if service.name in decision.grants else 0,
+            counts=counts.get(service.name, NO_COUNTS),
+            past=meter.past(service.name),
+        )
+        for service in services
+        if service.name in decision.desired
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """Of a cell: its columns and rows, and the columns and rows between two."""
+
+    columns: int
+    rows: int
+    apart: int
+    below: int
+
+    def in_a_row(self, width: int) -> int:
+        return max(1, (width + self.apart) // (self.columns + self.apart))
+
+    def high(self, count: int, width: int) -> int:
+        """The rows that so many cells take."""
+        return math.ceil(count / self.in_a_row(width)) * (self.rows + self.below) - self.below
+
+
+SIZES = (_Size(4, 2, 1, 1), _Size(2, 1, 1, 0), _Size(1, 1, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """What fills one cell, row by row."""
+
+    fill: str
+    hollow: bool
+    style: str
+
+    def row(self, size: _Size, number: int) -> Text:
+        if not self.hollow:
+            fill = "▆" if self.fill == "█" and size.rows == 1 else self.fill
+            return Text(fill * size.columns, self.style)
+        if size.rows > 1:
+            left, right = ("╭", "╮") if number == 0 else ("╰", "╯")
+            return Text(f"{left}{'─' * (size.columns - 2)}{right}", self.style)
+        return Text("[]" if size.columns > 1 else "o", self.style)
+
+
+class Screen:
+    """Draws a scene into the width that there is, and into ``height`` rows if that is given."""
+
+    def __init__(self, scene: Scene, height: int | None = None) -> None:
+        self._scene = scene
+        self._height = height
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        scene, width = self._scene, max(1, options.max_width - 4)
+        drawing = _Drawing(scene, width, coloured=console.color_system is not None and not console.no_color)
+        minutes, seconds = divmod(int(scene.now - scene.began), 60)
+        yield Panel(
+            Group(*drawing.rows(None if self._height is None else self._height - 2)),
+            title=Text(f"{scene.title} · room for {scene.capacity} containers · {minutes}:{seconds:02}", "bold"),
+            title_align="left",
+            subtitle=Text(scene.hint, "dim") if scene.hint else None,
+            subtitle_align="right",
+            border_style="dim",
+            height=self._height,
+        )
+
+
+class _Drawing:
+    """The rows inside the border, each of which is one row of the terminal."""
+
+    def __init__(self, scene: Scene, width: int, *, coloured: bool) -> None:
+        self._scene = scene
+        self._width = width
+        self._coloured = coloured
+        names = [len(lane.service.name) for lane in scene.lanes]
+        self._name_width = min(max(names, default=0), 8 if width < NARROW else 20)
+
+    def rows(self, height: int | None) -> list[Text]:
+        """Where the height is not enough, the older events are left out, then the charts, then what is lowest."""
+        above, charts, figures = [*self._cells(), Text(), *self._table()], [Text(), *self._charts()], self._figures()
+        room = len(charts) + EVENTS if height is None else height - len(above) - 3
+        if room <= len(charts):
+            charts = []
+        events = self._scene.events
+        newest = events[max(0, len(events) - max(0, room - len(charts))) :]
+        rows = [*above, *charts, Text(), figures, Text(), *map(self._event, newest)][:height]
+        for row in rows:
+            row.no_wrap, row.overflow = True, "ellipsis"
+        return rows
+
+    # The cells.
+
+    def _cells(self) -> Iterator[Text]:
+        held = [*self._held()]
+        cells = [*held, *[None] * (self._scene.capacity - len(held))]
+        fitting = (size for size in SIZES if size.high(len(cells), self._width) <= CELLS_HIGH)
+        size = next(fitting, SIZES[-1])
+        in_a_row = size.in_a_row(self._width)
+        for first in range(0, len(cells), in_a_row):
+            if first:
+                yield from (Text() for _ in range(size.below))
+            line = cells[first : first + in_a_row]
+            for number in range(size.rows):
+                yield Text(" " * size.apart).join(
+                    _free(size, number) if cell is None else cell.row(size, number) for cell in line
+                )
+
+    def _held(self) -> Iterator[_Cell]:
+        for index, lane in enumerate(self._scene.lanes):
+            counts, fill, style = lane.counts, self._fill(index), self._style(index)
+            yield from [_Cell(fill, hollow=False, style=style)] * counts.running
+            yield from [_Cell(fill, hollow=True, style=style)] * counts.starting
+            yield from [_Cell(fill, hollow=True, style=f"{style} dim")] * counts.stopping
+
+    def _fill(self, index: int) -> str:
+        return "█" if self._coloured else SHADES[index % len(SHADES)]
+
+    def _style(self, index: int) -> str:
+        return COLOURS[index % len(COLOURS)] if self._coloured else "default"
+
+    # The table.
+
+    def _table(self) -> Iterator[Text]:
+        narrow = self._width < NARROW
+        heads = ["demand", "desired", "running"] if narrow else ["priority", "demand", "desired", "granted", "running"]
+        heads += [] if narrow else ["starting", "stopping"]
+        column = 8 if narrow else 9
+        yield Text(" " * (self._name_width + 3) + "".join(f"{head:>{column}}" for head in heads), "dim")
+        for index, lane in enumerate(self._scene.lanes):
+            values = _values(lane)
+            row = Text.assemble((self._fill(index) * 2, self._style(index)), " ", (self._name(lane), "bold"))
+            yield row.append("".join(f"{values[head]:>{column}}" for head in heads))
+
+    def _name(self, lane: Lane) -> str:
+        name = lane.service.name
+        return f"{name if len(name) <= self._name_width else name[: self._name_width - 1] + '…':<{self._name_width}}"
+
+    # The charts.
+
+    def _charts(self) -> Iterator[Text]:
+        label_width = self._name_width + 3 + 9
+        columns = max(1, min(int(PAST), self._width - label_width))
+        for index, lane in enumerate(self._scene.lanes):
+            name = " " * 3 + self._name(lane)
+            past = [*_sampled(lane.past, self._scene.now, columns)]
+            if any(moment.demand is not None for moment in past):
+                yield Text(f"{name}  demand ", "dim").append(self._line([moment.demand for moment in past]), "default")
+                name = " " * len(name)
+            yield Text(f"{name} running ", "dim").append(
+                self._line([moment.running for moment in past]), self._style(index)
+            )
+
+    def _line(self, values: Sequence[float | None]) -> str:
+        top = self._scene.capacity
+        shares = (0.0 if value is None else min(1.0, value / top) for value in values)
+        return "".join(LEVELS[math.ceil(share * (len(LEVELS) - 1))] for share in shares)
+
+    # The words.
+
+    def _figures(self) -> Text:
+        figures = self._scene.figures
+        reaction = figures.reaction
+        words = [
+            f"reaction {_milliseconds(reaction.latest)}",
+            f"median {_milliseconds(reaction.p50)}",
+            f"99% {_milliseconds(reaction.p99)}",
+            f"{figures.utilisation:.1%} used",
+            f"{figures.decisions} decisions",
+        ]
+        while len(words) > 1 and len(GAP.join(words)) > self._width:
+            words.pop()
+        return Text(GAP.join(words))
+
+    def _event(self, event: Event) -> Text:
+        minutes, seconds = divmod(max(0.0, event.at - self._scene.began), 60)
+        row = Text(f"{int(minutes)}:{seconds:04.1f}  ", "dim")
+        indices = [index for index, lane in enumerate(self._scene.lanes) if lane.service.name == event.service]
+        if event.service is not None:
+            row.append(f"{event.service} ", f"{self._style(indices[0])} bold" if indices else "bold")
+        if event.kind != "action":
+            row.append(f"{event.kind}: ")
+        return row.append(event.detail)
+
+
+def _free(size: _Size, number: int) -> Text:
+    mark = "·" if number == size.rows - 1 else ""
+    return Text(f"{mark:^{size.columns}}", "dim")
+
+
+def _values(lane: Lane) -> dict[str, str]:
+    counts = lane.counts
+    return {
+        "priority": str(lane.service.priority),
+        "demand": "-" if lane.demand is None else f"{lane.demand:.{1 if lane.demand < 1000 else 0}f}",
+        "desired": "rest" if lane.desired.remainder else str(lane.desired.count),
+        "granted": str(lane.granted),
+        "running": str(counts.running),
+        "starting": str(counts.starting or "-"),
+        "stopping": str(counts.stopping or "-"),
+    }
+
+
+def _sampled(past: Sequence[Moment], now: float, columns: int) -> Iterator[Moment]:
+    """What was in force at the end of each of so many equal parts of the last minute.
+
+    The parts are those of the clock, so that what has been drawn moves by whole columns. The last part ends now.
+    """
+    part = PAST / columns
+    ends = [(math.floor(now / part) - columns + 2 + number) * part for number in range(columns)]
+    times = [moment.at for moment in past]
+    for end in ends:
+        index = bisect_right(times, min(end, now)) - 1
+        yield past[index] if index >= 0 else Moment(end, None, None)
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f} ms"
