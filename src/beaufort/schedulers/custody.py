@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from beaufort.model import Container, ContainerState
 from beaufort.schedulers.directory import Directory
@@ -71,20 +72,23 @@ class Custody:
         """Holds what the Beaufort before left running, goes on stopping what it was stopping, clears away the rest."""
         this_boot = boot()
         found = await self._loop.run_in_executor(None, scan)
-        for home in self._directory.homes():
+        marked = [Home(seen.home) for seen in found if seen.home is not None and self._is_ours(seen.home)]
+        for home in dict.fromkeys([*self._directory.homes(), *marked]):
             record = home.read()
             process = None if record is not None and record.boot != this_boot else _leader(home, record, found)
             if process is None:
                 self._directory.bury(home)
                 continue
-            held = self.hold(home, process)
-            if record is not None and record.stop_by is not None:
+            held = self.hold(home, process, started_at=time.time() - process.age)
+            if record is None:
+                with suppress(OSError):
+                    home.record(this_boot, process.identity)
+            elif record.stop_by is not None:
                 self._signal(held, process, record.stop_by, signalled=record.signalled)
         self._clear(found)
 
-    def hold(self, home: Home, process: Process) -> _Held:
+    def hold(self, home: Home, process: Process, started_at: float) -> _Held:
         """From now on a container that runs."""
-        started_at = time.time() - process.age
         held = _Held(home, process, process.identity.pid, started_at)
         self._held[home.id] = held
         self._loop.add_reader(process.pidfd, self._ended, held, process)
@@ -101,10 +105,10 @@ class Custody:
         held.stopping = True
         if not signalled:
             with suppress(OSError):  # a full disk must not keep a container from being stopped
-                held.home.write(stop_by=stop_by)
+                held.home.record_stop(stop_by)
             process.signal_group(signal.SIGTERM)
             with suppress(OSError):
-                held.home.write(signalled=True)
+                held.home.record_signal()
         held.kill_timer = self._loop.call_later(stop_by - time.monotonic(), process.signal_group, signal.SIGKILL)
 
     def _ended(self, held: _Held, process: Process) -> None:
@@ -179,9 +183,12 @@ class Custody:
 
     def _owner(self, seen: Seen) -> _Held | None:
         """The container that the mark names, if the mark is ours; one that is not held any more is held again."""
-        if seen.home is None or seen.home.parent != self._directory.containers:
+        if seen.home is None or not self._is_ours(seen.home):
             return None
         return self._held.get(seen.home.name) or _Held(Home(seen.home), stopping=True)
+
+    def _is_ours(self, home: Path) -> bool:
+        return home.parent == self._directory.containers
 
     def _cleared(self, held: _Held, process: Process) -> None:
         self._loop.remove_reader(process.pidfd)

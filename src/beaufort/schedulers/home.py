@@ -21,7 +21,7 @@ from beaufort.schedulers.process import Identity
 __all__ = ["Home", "Record"]
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that a journal says. ``stop_by`` is the time to kill it, if it is stopping, on the clock of ``monotonic``."""
 
     boot: str
@@ -69,9 +69,20 @@ class Home:
         """Makes it the home of a container of ``service``."""
         return Home(self.path.rename(directory / f"{quote(service, safe='')}.{self.path.name}"))
 
-    def write(self, **facts: Any) -> None:
-        """Adds facts, by the names of ``Record``'s fields."""
-        journal = os.open(self.journal, os.O_WRONLY | os.O_APPEND)
+    def record(self, boot: str, process: Identity) -> None:
+        """Begins the journal: which process it is, and of which boot."""
+        self._append(os.O_TRUNC, Record(boot, process))
+
+    def record_stop(self, stop_by: float) -> None:
+        """Before it is signalled."""
+        self._append(0, {"stop_by": stop_by})
+
+    def record_signal(self) -> None:
+        """When it has been signalled."""
+        self._append(0, {"signalled": True})
+
+    def _append(self, flags: int, facts: Record | dict[str, float | bool]) -> None:
+        journal = os.open(self.journal, os.O_WRONLY | os.O_APPEND | flags)
         try:
             os.write(journal, msgspec.json.encode(facts) + b"\n")
         finally:

@@ -180,9 +180,9 @@ class Local:
         except (OSError, ValueError) as error:
             home.remove()
             raise _refusal(service, error) from error
-        self._custody.hold(home, process)
+        self._custody.hold(home, process, started_at=time.time())
         with suppress(OSError):  # the mark in its environment is evidence too
-            home.write(boot=self._boot, process=process.identity)
+            home.record(self._boot, process.identity)
 
 
 def _refusal(service: Service, error: OSError | ValueError) -> SchedulerError:

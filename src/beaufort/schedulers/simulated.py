@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Annotated, Self
 
+from beaufort import clock
 from beaufort.behaviour import Behaviour, Delay
 from beaufort.model import Cluster, Node, Resources, Service
 from beaufort.protocols import HEARTBEAT
@@ -115,7 +115,7 @@ class Simulated:
         counts = dict(cluster.counts)
         for name, failed in before.items():
             counts[name] = replace(counts[name], failed=counts[name].failed - failed)
-        return replace(cluster, at=time.time(), counts=MappingProxyType(counts))
+        return replace(cluster, at=clock.now(), counts=MappingProxyType(counts))
 
     async def _next(self, touched: asyncio.Event) -> None:
         """Return when somebody touched the world, or it has changed by itself, or HEARTBEAT has passed."""
