@@ -16,7 +16,8 @@ from beaufort.scaler import Scaler, Scope
 from beaufort.world import Link, World
 from plots import Behave, Connect, Crash, Demand, Happening, Join, Kill, Lose, Plot, Silence, Sound
 
-BEGIN = 1000.0
+BEGIN = 1.7e9
+"""A time since the epoch, as floats are coarser there."""
 REPEAT = 10.0
 """Seconds after which a source says again what has not changed."""
 REST = 500.0
@@ -118,6 +119,8 @@ class Drive:
 
     def _moment(self) -> None:
         self.world.advance(self.now)
+        if self.plot.crossing and self._under_way and self._under_way[0][0] <= self.now:
+            self._read()  # the moment before: nothing of what is done below is in it
         while self._under_way and self._under_way[0][0] <= self.now:
             _, _, action, outcome = heappop(self._under_way)
             self._outcomes.append(outcome or self._do(action))

@@ -94,7 +94,8 @@ class Plot:
 
     ``capacity`` is the configured one; empty is what the scheduler reports. ``found`` is what runs at the beginning.
     An action takes ``latency`` seconds to be answered, and with ``late`` as long to be done; a change is seen by the
-    controller within ``batch`` seconds.
+    controller within ``batch`` seconds. With ``crossing`` a snapshot is taken just before each answer comes, and both
+    are told together.
     """
 
     services: tuple[Service, ...]
@@ -109,6 +110,7 @@ class Plot:
     latency: float = 0.0
     late: bool = False
     batch: float = 0.0
+    crossing: bool = False
     script: tuple[tuple[float, Happening], ...] = ()
 
 
@@ -256,5 +258,6 @@ def plots(
         latency=0.0 if swift else draw(st.sampled_from([0.0, 0.3, 2.0])),
         late=draw(st.booleans()),
         batch=draw(st.sampled_from([0.0, 0.0, 0.5])),
+        crossing=draw(st.booleans()),
         script=draw(scripts(*happenings)),
     )

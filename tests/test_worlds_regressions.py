@@ -10,7 +10,7 @@ from beaufort.policies.constant import Constant
 from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
 from drive import Drive
-from plots import Behave, Demand, Happening, Plot
+from plots import MEMORYLESS, Behave, Demand, Happening, Plot
 
 
 def rested(plot: Plot) -> dict[str, int]:
@@ -54,3 +54,25 @@ def test_room_on_a_node_that_was_full_is_found_again() -> None:
     nodes = (Node("a", Resources(containers=1)), Node("b", Resources(containers=2, cpu=0.1)))
     policies = {"high": Constant(count=1), "low": Constant(count=2)}
     assert rested(Plot(services, policies, nodes=nodes, found={"low": 2})) == {"high": 1, "low": 1}
+
+
+def test_a_snapshot_older_than_an_answer_does_not_answer_it() -> None:
+    """``high`` has been asked to grow, and is not wanted any more when the answer comes, with a snapshot from just
+    before it, in which nothing has started yet. The room is not free for ``low``.
+    """
+    services = (Service("high", priority=1, settling=MEMORYLESS), Service("low", priority=2, settling=MEMORYLESS))
+    plot = Plot(
+        services,
+        {service.name: PerContainer(target=1.0) for service in services},
+        capacity=(Node("pool", Resources(containers=2)),),
+        latency=0.5,
+        late=True,
+        batch=0.5,
+        crossing=True,
+        script=((0.0, Demand(0, 2.0)), (0.4, Demand(0, 0.0)), (0.0, Demand(1, 2.0))),
+    )
+    drive = Drive(plot)
+    drive.play()
+    drive.rest()
+    assert drive.world.total.peak["containers"] == 2
+    assert drive.counts("low").running == 2
