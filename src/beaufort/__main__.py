@@ -1,0 +1,5 @@
+"""``python -m beaufort``."""
+
+from beaufort.cli import main
+
+main()
