@@ -21,8 +21,7 @@ BEGIN = 1.7e9
 REPEAT = 10.0
 """Seconds after which a source says again what has not changed."""
 REST = 500.0
-QUIET = 150.0
-"""After a plot, nothing happens for REST seconds; in the last QUIET of them nothing should be done."""
+"""Seconds for which nothing happens after a plot: enough for all windows, delays and back-offs to end."""
 SPINNING = 60
 """More steps than this at one instant are a loop that feeds itself."""
 
@@ -227,8 +226,3 @@ class Drive:
         elif isinstance(happening, Lose) and len(nodes) > 1:
             self.world.lose_node(nodes[happening.node % len(nodes)].name)
         self._read_at = self.now
-
-
-def slack(amount: float) -> float:
-    """``amount``, and what the rounding of sums of floats may add."""
-    return amount + 1e-6 * max(1.0, amount)

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from beaufort.behaviour import Behaviour, Delay
 from beaufort.model import Cluster, Container, ContainerState, Counts, Node, Resources, Service
-from beaufort.protocols import HEARTBEAT, ContainerScheduler, NoRoom, Rejected, Unreachable
+from beaufort.protocols import HEARTBEAT, NoRoom, Rejected, Unreachable
 from beaufort.schedulers.simulated import Simulated
 from beaufort.victims import victims
 from beaufort.world import Link, World
-from scheduler_contract import SchedulerContract, Stage
 
 SLOW = Behaviour(start=Delay(2.0), stop=Delay(3.0))
 WEB = Service("web", priority=1, resources=Resources(cpu=0.1))
@@ -260,39 +259,6 @@ async def until(watch: AsyncIterator[Cluster], wanted: Callable[[Counts], bool],
 
 def now() -> float:
     return asyncio.get_running_loop().time()
-
-
-class ModelStage:
-    """A world for each deployment."""
-
-    def __init__(self) -> None:
-        self._worlds = {name: World(behaviour=Behaviour(Delay(0.1), Delay(0.1))) for name in ("one", "two")}
-        for world in self._worlds.values():
-            world.behaviours["broken"] = Behaviour(rejected="no such image")
-            world.behaviours["slow"] = Behaviour(stop=Delay(2.0))
-
-    def scheduler(self, deployment: str = "one") -> ContainerScheduler:
-        self._latest = Simulated.of(self._worlds[deployment])
-        return self._latest
-
-    def service(self, name: str) -> Service:
-        return Service(name, priority=1)
-
-    stubborn = broken = service
-
-    async def settled(self, service: Service, count: int) -> None:
-        """They are stubborn from the beginning."""
-
-    async def kill(self, service: str) -> None:
-        with self._latest.meddle() as world:
-            world.kill(service)
-
-
-@pytest.mark.looptime
-class TestContract(SchedulerContract):
-    @pytest.fixture
-    def stage(self) -> Stage:
-        return ModelStage()
 
 
 async def test_it_must_be_entered() -> None:

@@ -76,3 +76,15 @@ def test_a_snapshot_older_than_an_answer_does_not_answer_it() -> None:
     drive.rest()
     assert drive.world.total.peak["containers"] == 2
     assert drive.counts("low").running == 2
+
+
+def test_a_quota_that_is_used_up_exactly() -> None:
+    """0.3 and 2 x 0.1 cores of 0.5: by floats there is then a little less than nothing left, which nobody needs."""
+    services = (
+        Service("free", priority=2),
+        Service("bound", priority=2, resources=Resources(cpu=0.1), group="g"),
+        Service("first", priority=1, min=1, resources=Resources(cpu=0.3), group="g"),
+    )
+    policies = {"free": Constant(count=1), "bound": Constant(count=3), "first": Constant(count=1)}
+    plot = Plot(services, policies, capacity=(Node("pool", Resources(containers=5)),), quotas={"g": Resources(cpu=0.5)})
+    assert rested(plot) == {"free": 1, "bound": 2, "first": 1}
