@@ -16,8 +16,6 @@ from beaufort.scaler import Scaler, Scope
 from beaufort.world import Link, World
 from plots import Behave, Connect, Crash, Demand, Happening, Join, Kill, Lose, Plot, Silence, Sound
 
-BEGIN = 1.7e9
-"""A time since the epoch, as floats are coarser there."""
 REPEAT = 10.0
 """Seconds after which a source says again what has not changed."""
 REST = 500.0
@@ -45,10 +43,10 @@ class Drive:
         self.services = {service.name: service for service in plot.services}
         self.demand: dict[str, float] = {}
         self.silent: set[str] = set()
-        self.last = Decision(BEGIN, {}, {}, (), {})
+        self.last = Decision(plot.begin, {}, {}, (), {})
         self.moves: list[tuple[float, str, int]] = []
         self.refused: list[Outcome] = []
-        self.now = BEGIN
+        self.now = plot.begin
         self._observers = observers
         self._kills = kills
         self._steps = 0
@@ -56,7 +54,7 @@ class Drive:
         for name, count in plot.found.items():
             with suppress(NoRoom):
                 self.world.scale(self.service(name), count)
-        self.world.advance(BEGIN)
+        self.world.advance(plot.begin)
         self.restart()
 
     def service(self, name: str) -> Service:

@@ -92,6 +92,7 @@ Happening = Demand | Silence | Sound | Crash | Behave | Connect | Kill | Lose | 
 class Plot:
     """A world, a configuration for it, and a script of (seconds to wait, what happens then).
 
+    It begins at the time ``begin``: floats round in another way near zero than so many seconds since the epoch.
     ``capacity`` is the configured one; empty is what the scheduler reports. ``found`` is what runs at the beginning.
     An action takes ``latency`` seconds to be answered, and with ``late`` as long to be done; a change is seen by the
     controller within ``batch`` seconds. With ``crossing`` a snapshot is taken just before each answer comes, and both
@@ -112,6 +113,7 @@ class Plot:
     batch: float = 0.0
     crossing: bool = False
     script: tuple[tuple[float, Happening], ...] = ()
+    begin: float = 0.0
 
 
 counts = st.integers(0, 12)
@@ -260,4 +262,5 @@ def plots(
         batch=draw(st.sampled_from([0.0, 0.0, 0.5])),
         crossing=draw(st.booleans()),
         script=draw(scripts(*happenings)),
+        begin=draw(st.sampled_from([0.0, 1000.0, 1.7e9])),
     )

@@ -37,7 +37,9 @@ def test_what_has_ended_does_not_wake_again(settling: Settling, happening: Happe
     script = ((0.0, happening), (0.1, Demand(0, 4.0))) if happening else ((0.1, Demand(0, 4.0)),)
     service = Service("s", priority=1, settling=settling)
     pool = (Node("pool", Resources(containers=1)),)
-    assert rested(Plot((service,), {"s": PerContainer(target=1.0)}, capacity=pool, script=script)) == {"s": 1}
+    assert rested(Plot((service,), {"s": PerContainer(target=1.0)}, capacity=pool, script=script, begin=1000.0)) == {
+        "s": 1
+    }
 
 
 def test_a_remainder_is_placed_after_all_others() -> None:
