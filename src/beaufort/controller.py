@@ -93,6 +93,7 @@ class Controller:
         self._watcher: asyncio.Task[None] | None = None
         self._samples: dict[str, list[Sample]] = {}
         self._outcomes: list[Outcome] = []
+        self._accepted: list[Outcome] = []
         self._pauses: dict[str, Pause] = {}
         self._reported: dict[str, int] = {}
         self._wake = asyncio.Event()
@@ -233,7 +234,7 @@ class Controller:
 
     def _act(self, tasks: asyncio.TaskGroup, action: Action) -> None:
         if self._dry_run:
-            self._outcomes.append(Outcome(self.decision.at, action.service, action.target))
+            self._accepted.append(Outcome(self.decision.at, action.service, action.target))
             if self._reported.get(action.service) == action.target:
                 return
             self._reported[action.service] = action.target
@@ -254,9 +255,9 @@ class Controller:
         except Exception as failure:  # noqa: BLE001 - a fault in one driver call must not stop the others
             error = failure
         kind = None if error is None else next((k for k in (Rejected, NoRoom) if isinstance(error, k)), SchedulerError)
-        self._outcomes.append(
-            Outcome(clock.now(), name, target, kind and kind.__name__, _words(error) if error else "")
-        )
+        outcome = Outcome(clock.now(), name, target, kind and kind.__name__, _words(error) if error else "")
+        # What may have been accepted is told to the Scaler with the next snapshot: the present one does not show it.
+        (self._outcomes if kind in (Rejected, NoRoom) else self._accepted).append(outcome)
         if error is not None:
             self.report("action-failed", f"to {target}: {_words(error)}", name)
         self._wake.set()
@@ -273,6 +274,8 @@ class Controller:
                         if self.cluster is None:
                             self.report("sighted", "the scheduler can be read")
                         self.cluster, delay = snapshot, REOPEN_FIRST
+                        self._outcomes += self._accepted
+                        self._accepted = []
                         self._wake.set()
             except TimeoutError:
                 why = f"no word from it in {SILENCE:g} s"
@@ -288,13 +291,15 @@ class Controller:
 
     async def _read(self, name: str) -> None:
         """Take in the samples of one service. While it fails, the Scaler keeps the last wish, then the fallback."""
-        delay, failing = REOPEN_FIRST, False
+        delay, failing, mode = REOPEN_FIRST, False, ""
         while True:
             try:
                 async with aclosing(self._source(name).samples()) as samples:  # type: ignore[type-var]
                     async for sample in samples:
                         if failing:
                             self.report("source-back", "samples come again", name)
+                        if mode != (mode := getattr(self._source(name), "mode", "")):
+                            self.report("source-mode", mode, name)
                         delay, failing = REOPEN_FIRST, False
                         self._samples.setdefault(name, []).append(sample)
                         self._wake.set()
