@@ -38,9 +38,9 @@ class Gauge:
         list_: str = "",
         tags: list[str] | None = None,
         words: tuple[str, ...] = (),
-        span: tuple[int, float] = (0, 1.0),
+        span: tuple[int, float] | None = None,
         rates: Mapping[str, float] | None = None,
-        target: Seconds | Literal["never"] = "never",
+        target: Annotated[Seconds | None, Above(0)] | Literal["never"] = "never",
         headers: Mapping[str, Secret] | None = None,
         password: Secret | None = None,
         clock: Callable[[], float] | None = None,
@@ -76,9 +76,12 @@ class Steady:
 
 
 class Bare:
-    """No options at all."""
+    """No options at all: what is not named can't be given."""
 
     needs_demand: ClassVar[bool] = False
+
+    def __init__(self, *others: object) -> None:
+        self.others = others
 
     def desired(self, view: View) -> Wish:
         return Wish(0, f"bare, {view.now:g}")

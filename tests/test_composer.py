@@ -71,6 +71,9 @@ def test_not_a_number_is_read_as_such() -> None:
             ['a.yaml:1:5: YAML syntax: unexpected ":"; check the indentation, or put a text that holds ": " in quotes'],
             id="colon",
         ),
+        pytest.param(
+            "a: - b", ["a.yaml:1:4: YAML syntax: block sequence entries are not allowed in this context"], id="dash"
+        ),
         pytest.param("a:\n\tb: 1", ["a.yaml:2:1: YAML syntax: a tab can't indent; use spaces"], id="tab"),
         pytest.param(
             "a: b\nc: @d",

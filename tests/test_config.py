@@ -285,6 +285,21 @@ SERVICE = "services:\n  checkout:\n    priority: 1\n    policy: {type: remainder
             id="settle",
         ),
         pytest.param(
+            SERVICE + "    settle: {limit: {down: 0% per 15s}}\n    command: ''\n    demand: {type: redis, list: 010}",
+            [
+                (
+                    '5:28: checkout.settle.limit.down: expected "4 per 15s" or "50% per 15s" or a mapping with period,'
+                    ' got "0% per 15s"'
+                ),
+                (
+                    "6:14: checkout.command: expected a command line as a shell would split it or a list, each item text,"
+                    ' got ""'
+                ),
+                '7:33: checkout.demand.list: expected text, got 010; put it in quotes: "010"',
+            ],
+            id="texts",
+        ),
+        pytest.param(
             SERVICE + "    fallback: none",
             [
                 ("5:15: checkout.fallback: expected hold, a whole number of 0 or more or a mapping with current-if-higher,"

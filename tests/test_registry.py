@@ -63,6 +63,7 @@ def spec_of(registry: Registry[Any], section: Mapping[str, object], file: str | 
         pytest.param("rates", {"a": 1}, {"a": 1.0}, id="mapping"),
         pytest.param("target", "5s", 5.0, id="first of two types"),
         pytest.param("target", "never", "never", id="second of two types"),
+        pytest.param("target", None, None, id="nothing within the first of two types"),
     ],
 )
 def test_the_annotation_decides_how_an_option_is_read(option: str, written: object, read: object) -> None:
@@ -160,7 +161,7 @@ def test_what_is_not_given_is_the_default_of_the_signature() -> None:
         ),
         pytest.param(
             {"type": "gauge", "target": "later"},
-            ['checkout.demand.target: expected a duration such as 5s or 300ms or never, got "later"'],
+            ['checkout.demand.target: expected a duration above 0 such as 5s or 300ms or never, got "later"'],
             id="none of two types",
         ),
         pytest.param(
