@@ -26,7 +26,7 @@ check: .venv/ready
 	@$(BIN)/lint-imports
 
 bench: .venv/ready
-	@for each in decide queue_control reaction; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit 1; done
+	@for each in decide queue_control reaction rest; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit 1; done
 
 pictures: .venv/ready
 	@$(BIN)/python docs/make_pictures.py
