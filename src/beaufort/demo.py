@@ -30,7 +30,7 @@ from beaufort.screen import Scene, Screen, look
 from beaufort.summary import Summary
 from beaufort.witness import Witness
 
-__all__ = ["Demo"]
+__all__ = ["Demo", "Diary"]
 
 LEASH = "leash"
 """The pipe that every container waits on. Only this process holds its other end: the containers end when it ends, even by
@@ -129,7 +129,7 @@ class Demo:
         }
 
 
-class _Diary(Journal):
+class Diary(Journal):
     """A journal that tells of its steps, too."""
 
     def __init__(self, told: Callable[[Given, Decision], None]) -> None:
@@ -148,7 +148,7 @@ class _Show:
         self._demo = demo
         self._witness = witness
         self._meter = Meter(config.services, demo.containers)
-        self._controller = Controller(config, journal=_Diary(self._stepped))
+        self._controller = Controller(config, journal=Diary(self._stepped))
         self._news = asyncio.Event()
         self._began = clock.now()
         self._ended = math.nan

@@ -183,7 +183,7 @@ class Meter:
         ranked = sorted(self._reactions)
         if not ranked:
             return Reaction(None, None, None)
-        p50, p99 = (ranked[math.ceil(share * len(ranked)) - 1] for share in (0.5, 0.99))
+        p50, p99 = (ranked[math.ceil(percent * len(ranked) / 100) - 1] for percent in (50, 99))
         return Reaction(self._reactions[-1], p50, p99)
 
 

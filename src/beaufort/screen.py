@@ -111,20 +111,24 @@ SIZES = (_Size(4, 2, 1, 1), _Size(2, 1, 1, 0), _Size(1, 1, 0, 0))
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """What fills one cell, row by row."""
+    """What fills one cell, row by row. ``colour`` None: there is none, and the ``shade`` has to do."""
 
-    fill: str
-    hollow: bool
-    style: str
+    shade: str
+    colour: str | None
+    hollow: bool = False
+    dim: bool = False
 
     def row(self, size: _Size, number: int) -> Text:
-        if not self.hollow:
-            fill = "▆" if self.fill == "█" and size.rows == 1 else self.fill
-            return Text(fill * size.columns, self.style)
-        if size.rows > 1:
+        style = f"{self.colour or 'default'}{' dim' if self.dim else ''}"
+        if self.hollow and size.rows > 1:
             left, right = ("╭", "╮") if number == 0 else ("╰", "╯")
-            return Text(f"{left}{'─' * (size.columns - 2)}{right}", self.style)
-        return Text("[]" if size.columns > 1 else "o", self.style)
+            return Text(f"{left}{'─' * (size.columns - 2)}{right}", style)
+        if self.hollow:
+            return Text("[]" if size.columns > 1 else "o", style)
+        if self.colour is None:
+            return Text(self.shade * size.columns)
+        # Rows may stand apart in a terminal, but not their backgrounds.
+        return Text(" " * size.columns, f"on {self.colour}") if size.rows > 1 else Text("▆" * size.columns, style)
 
 
 class Screen:
@@ -140,7 +144,7 @@ class Screen:
         minutes, seconds = divmod(int(scene.now - scene.began), 60)
         yield Panel(
             Group(*drawing.rows(None if self._height is None else self._height - 2)),
-            title=Text(f"{scene.title} · room for {scene.capacity} containers · {minutes}:{seconds:02}", "bold"),
+            title=Text(f"{scene.title} · room for {scene.capacity} containers · {minutes}:{seconds:02}", "bold not dim"),
             title_align="left",
             subtitle=Text(scene.hint, "dim") if scene.hint else None,
             subtitle_align="right",
@@ -191,16 +195,19 @@ class _Drawing:
 
     def _held(self) -> Iterator[_Cell]:
         for index, lane in enumerate(self._scene.lanes):
-            counts, fill, style = lane.counts, self._fill(index), self._style(index)
-            yield from [_Cell(fill, hollow=False, style=style)] * counts.running
-            yield from [_Cell(fill, hollow=True, style=style)] * counts.starting
-            yield from [_Cell(fill, hollow=True, style=f"{style} dim")] * counts.stopping
+            shade, colour, counts = self._shade(index), self._colour(index), lane.counts
+            yield from [_Cell(shade, colour)] * counts.running
+            yield from [_Cell(shade, colour, hollow=True)] * counts.starting
+            yield from [_Cell(shade, colour, hollow=True, dim=True)] * counts.stopping
 
-    def _fill(self, index: int) -> str:
-        return "█" if self._coloured else SHADES[index % len(SHADES)]
+    def _shade(self, index: int) -> str:
+        return SHADES[0 if self._coloured else index % len(SHADES)]
+
+    def _colour(self, index: int) -> str | None:
+        return COLOURS[index % len(COLOURS)] if self._coloured else None
 
     def _style(self, index: int) -> str:
-        return COLOURS[index % len(COLOURS)] if self._coloured else "default"
+        return self._colour(index) or "default"
 
     # The table.
 
@@ -212,7 +219,7 @@ class _Drawing:
         yield Text(" " * (self._name_width + 3) + "".join(f"{head:>{column}}" for head in heads), "dim")
         for index, lane in enumerate(self._scene.lanes):
             values = _values(lane)
-            row = Text.assemble((self._fill(index) * 2, self._style(index)), " ", (self._name(lane), "bold"))
+            row = Text.assemble((self._shade(index) * 2, self._style(index)), " ", (self._name(lane), "bold"))
             yield row.append("".join(f"{values[head]:>{column}}" for head in heads))
 
     def _name(self, lane: Lane) -> str:
@@ -228,11 +235,10 @@ class _Drawing:
             name = " " * 3 + self._name(lane)
             past = [*_sampled(lane.past, self._scene.now, columns)]
             if any(moment.demand is not None for moment in past):
-                yield Text(f"{name}  demand ", "dim").append(self._line([moment.demand for moment in past]), "default")
+                yield Text.assemble((f"{name}  demand ", "dim"), self._line([moment.demand for moment in past]))
                 name = " " * len(name)
-            yield Text(f"{name} running ", "dim").append(
-                self._line([moment.running for moment in past]), self._style(index)
-            )
+            running = self._line([moment.running for moment in past])
+            yield Text.assemble((f"{name} running ", "dim"), (running, self._style(index)))
 
     def _line(self, values: Sequence[float | None]) -> str:
         top = self._scene.capacity
@@ -248,7 +254,7 @@ class _Drawing:
             f"reaction {_milliseconds(reaction.latest)}",
             f"median {_milliseconds(reaction.p50)}",
             f"99% {_milliseconds(reaction.p99)}",
-            f"{figures.utilisation:.1%} used",
+            f"{figures.utilisation:.1%} of the room used",
             f"{figures.decisions} decisions",
         ]
         while len(words) > 1 and len(GAP.join(words)) > self._width:
@@ -257,7 +263,7 @@ class _Drawing:
 
     def _event(self, event: Event) -> Text:
         minutes, seconds = divmod(max(0.0, event.at - self._scene.began), 60)
-        row = Text(f"{int(minutes)}:{seconds:04.1f}  ", "dim")
+        row = Text.assemble((f"{int(minutes)}:{seconds:04.1f}  ", "dim"))
         indices = [index for index, lane in enumerate(self._scene.lanes) if lane.service.name == event.service]
         if event.service is not None:
             row.append(f"{event.service} ", f"{self._style(indices[0])} bold" if indices else "bold")
