@@ -101,8 +101,8 @@ class With:
 
 async def until(so: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not so():
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - between two measurements, where nothing is timed
+        while not so():  # noqa: ASYNC110 - between two measurements, where nothing is timed
+            await asyncio.sleep(0.01)
 
 
 async def local(counts: Sequence[int], runs: int, progress: Callable[[str], None]) -> list[dict[str, Any]]:

@@ -128,6 +128,15 @@ def test_killed_and_restarted_it_takes_no_action(start: Callable[..., Daemon], t
     assert running(tmp_path) == left
 
 
+def test_a_second_one_of_the_same_deployment_is_refused(start: Callable[..., Daemon]) -> None:
+    settled(start)
+    second = start().process
+    _, said = second.communicate(timeout=30)
+    assert second.returncode == 1
+    assert said.startswith(b"beaufort: ")
+    assert b"Traceback" not in said
+
+
 def test_stop_containers_stops_them_all(start: Callable[..., Daemon], tmp_path: Path) -> None:
     daemon = settled(start, "--stop-containers")
     assert len(running(tmp_path)) >= 1

@@ -12,7 +12,7 @@ from beaufort.config import Config, launch_faults, load
 from beaufort.controller import Controller
 from beaufort.journal import Journal
 from beaufort.model import Event
-from beaufort.protocols import ConfigError, Rejected
+from beaufort.protocols import BeaufortError, ConfigError, Rejected
 
 __all__ = ["run"]
 
@@ -44,13 +44,19 @@ async def _serve(controller: Controller, config: Config, stop_containers: bool) 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: controller.stop(containers=stop_containers))
-    async with asyncio.TaskGroup() as tasks:
-        follower = tasks.create_task(_follow(controller, config)) if config.path is not None else None
-        try:
-            await controller.run()
-        finally:
-            if follower is not None:
-                follower.cancel()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            follower = tasks.create_task(_follow(controller, config)) if config.path is not None else None
+            try:
+                await controller.run()
+            finally:
+                if follower is not None:
+                    follower.cancel()
+    except ExceptionGroup as group:
+        # What we raise on purpose (another Beaufort has this deployment) is for people: without the group around it.
+        if isinstance(group.exceptions[0], BeaufortError):
+            raise group.exceptions[0] from None
+        raise
 
 
 async def _follow(controller: Controller, config: Config) -> None:
@@ -64,7 +70,7 @@ async def _follow(controller: Controller, config: Config) -> None:
             async with asyncio.timeout(config.resync):
                 await asked.wait()
         except TimeoutError:
-            if (stamp := _stamp(config.path)) in (seen, None):
+            if _stamp(config.path) in (seen, None):
                 continue
         asked.clear()
         seen = _stamp(config.path)
