@@ -76,6 +76,7 @@ class Drive:
         self._baseline: dict[str, int] = {}
         self._read_at = self.now
         self._outcomes: list[Outcome] = []
+        self._accepted: list[Outcome] = []
         self._under_way: list[tuple[float, int, Action, Outcome | None]] = []
         self.sampled: dict[str, float] = {}
         self.began = self.now
@@ -120,7 +121,7 @@ class Drive:
             self._read()  # the moment before: nothing of what is done below is in it
         while self._under_way and self._under_way[0][0] <= self.now:
             _, _, action, outcome = heappop(self._under_way)
-            self._outcomes.append(outcome or self._do(action))
+            self._answer(outcome or self._do(action))
         samples = {name: [self._sample(name)] for name, at in self._sample_at.items() if at <= self.now}
         if self.world.changed:
             self._read_at = min(self._read_at, self.now + self.plot.batch)
@@ -148,6 +149,8 @@ class Drive:
             for name, each in cluster.counts.items()
         }
         self.cluster = replace(cluster, counts=counts)
+        self._outcomes += self._accepted
+        self._accepted = []
 
     def _step(self, samples: dict[str, list[Sample]], outcomes: Iterable[Outcome]) -> None:
         self.rejected |= {outcome.service for outcome in outcomes if outcome.error == "Rejected"}
@@ -164,7 +167,11 @@ class Drive:
         if self.plot.latency:
             heappush(self._under_way, (self.now + self.plot.latency, self._asked, action, outcome))
         elif outcome is not None:
-            self._outcomes.append(outcome)
+            self._answer(outcome)
+
+    def _answer(self, outcome: Outcome) -> None:
+        """What may have been accepted is told with the next snapshot, which shows it; as the real controller does."""
+        (self._outcomes if outcome.error in {"Rejected", "NoRoom"} else self._accepted).append(outcome)
 
     def _do(self, action: Action) -> Outcome:
         before = self.counts(action.service).current
@@ -173,6 +180,8 @@ class Drive:
             self.world.scale(self.service(action.service), action.target)
         except SchedulerError as raised:
             error = raised
+        if self.world.changed:
+            self._read_at = min(self._read_at, self.now + self.plot.batch)
         name = type(error).__name__ if error else None
         outcome = Outcome(self.now, action.service, action.target, name, str(error or ""))
         if error is not None:
