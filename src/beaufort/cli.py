@@ -1,8 +1,7 @@
-"""The command line. It parses, calls, and prints; everything else is imported by the command that needs it."""
+"""The command line. It parses, calls, and prints. What a command needs is imported in it, so that others start fast."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -12,13 +11,12 @@ from typing import Annotated
 
 import typer
 
-from beaufort.protocols import BeaufortError, ConfigError
-
 __all__ = ["main"]
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Divides the container capacity that you have right now among your services, by priority.",
     epilog="Exit codes: 0 good, 1 the answer is no, 2 the input is wrong.",
@@ -36,6 +34,8 @@ def main() -> None:
 @contextmanager
 def _exit_codes() -> Iterator[None]:
     """Wrong input is 2, anything else that we can't do is 1; either is said on stderr, one fault a line."""
+    from beaufort.protocols import BeaufortError, ConfigError
+
     try:
         yield
     except ConfigError as error:
@@ -50,7 +50,8 @@ def _exit_codes() -> Iterator[None]:
 @app.command()
 def check(file: ConfigFile, as_json: Json = False) -> None:
     """Validate a configuration; every fault at once, each with its place."""
-    from beaufort.config import launch_faults, load  # noqa: PLC0415 - keeps the start of every other command fast
+    from beaufort.config import launch_faults, load
+    from beaufort.protocols import ConfigError
 
     try:
         config = load(file)
@@ -71,7 +72,7 @@ def check(file: ConfigFile, as_json: Json = False) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
-    from beaufort.schema import schema as make  # noqa: PLC0415
+    from beaufort.schema import schema as make
 
     typer.echo(json.dumps(make(), indent=2))
 
@@ -85,9 +86,11 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say what would be done now, and why. Nothing is touched."""
-    from beaufort import dryrun  # noqa: PLC0415
-    from beaufort.config import load  # noqa: PLC0415
-    from beaufort.state import load_state  # noqa: PLC0415
+    import asyncio
+
+    from beaufort import dryrun
+    from beaufort.config import load
+    from beaufort.state import load_state
 
     with _exit_codes():
         config = load(file)
@@ -96,7 +99,7 @@ def plan(
     if as_json:
         typer.echo(json.dumps(dryrun.as_mapping(decision), indent=2))
     else:
-        from beaufort.tables import show_plan  # noqa: PLC0415
+        from beaufort.tables import show_plan
 
         show_plan(config.scope.services, seen.counts, decision)
 
@@ -114,8 +117,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run the controller until SIGTERM or Ctrl-C. SIGHUP, or a changed file, swaps the configuration."""
-    from beaufort import daemon  # noqa: PLC0415
-    from beaufort.log import logger  # noqa: PLC0415
+    from beaufort import daemon
+    from beaufort.log import logger
 
     with _exit_codes():
         daemon.run(file, dry_run=dry_run, stop_containers=stop_containers, journal=journal, on_event=logger(as_json))
@@ -130,8 +133,8 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Make every decision of a journal again, from what was known then. Exit 1 if any comes out otherwise."""
-    from beaufort.replay import replay as again  # noqa: PLC0415
-    from beaufort.tables import replayed_lines  # noqa: PLC0415
+    from beaufort.replay import replay as again
+    from beaufort.tables import replayed_lines
 
     steps = changed = 0
     with _exit_codes():
@@ -155,7 +158,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Show microscaling on this machine: two services on local processes, one of them with random demand."""
-    from beaufort.demo import Demo  # noqa: PLC0415
+    from beaufort.demo import Demo
 
     with _exit_codes():
         sys.exit(Demo(duration=duration, containers=containers, seed=seed, trace=trace, as_json=as_json).run())
@@ -163,7 +166,7 @@ def demo(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version
 
         typer.echo(f"beaufort {version('beaufort')}")
         raise typer.Exit
