@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -252,6 +254,14 @@ def kill_at_random(stage: LocalStage, random: Random) -> None:
         jumping.kill()
 
 
+def finishes(stage: LocalStage, fatal_step: int) -> bool:
+    """Lets the other program do its steps, up to a fatal one; whether it has done them all."""
+    program = Path(__file__).with_name("local_steps.py")
+    code = subprocess.run([sys.executable, program, stage.root, str(fatal_step)], check=False, timeout=60).returncode
+    assert code in {0, -signal.SIGKILL}
+    return code == 0
+
+
 def homes(stage: LocalStage, service: Service) -> dict[Path, int]:
     """The containers that run: directory -> pid of the first process, of which there must be one."""
     found: list[Marked] = [each for each in stage.marked() if each.service == service.name and each.leads]
@@ -259,26 +269,49 @@ def homes(stage: LocalStage, service: Service) -> dict[Path, int]:
     return {each.home: each.pid for each in found}
 
 
+async def check_adoption(stage: LocalStage) -> None:
+    """Nothing is run twice, nothing that ran is started anew, and nothing is left when all is stopped."""
+    async with stage.scheduler() as scheduler, watching(scheduler, WEB, BATCH) as snapshots:
+        first = (await anext(snapshots)).counts
+        for service in (WEB, BATCH):
+            before = homes(stage, service)
+            assert first[service.name].running <= len(before) <= first[service.name].held
+            await bring(scheduler, service, MOST)
+            after = homes(stage, service)
+            assert len(after) == MOST
+            assert len(before.items() & after.items()) == first[service.name].running
+
+
+async def clear(stage: LocalStage) -> None:
+    async with stage.scheduler() as scheduler:
+        await bring(scheduler, BATCH, 0)
+        await bring(scheduler, WEB, 0)
+    assert not stage.marked()
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_killed_at_random_it_loses_nothing_and_starts_nothing_twice(stage: LocalStage, seed: int) -> None:
     random = Random(seed)
     for _ in range(8):
         kill_at_random(stage, random)
-        async with stage.scheduler() as scheduler, watching(scheduler, WEB, BATCH) as snapshots:
-            first = (await anext(snapshots)).counts
-            for service, most in ((WEB, MOST), (BATCH, MOST)):
-                before = homes(stage, service)
-                assert first[service.name].running <= len(before) <= first[service.name].held
-                await bring(scheduler, service, most)
-                after = homes(stage, service)
-                assert len(after) == most
-                kept = before.items() & after.items()
-                assert len(kept) == first[service.name].running, "what ran was adopted, and none of it was started anew"
-    async with stage.scheduler() as scheduler, watching(scheduler, WEB, BATCH) as snapshots:
-        await anext(snapshots)
-        await bring(scheduler, BATCH, 0)
+        await check_adoption(stage)
+    await clear(stage)
+
+
+async def test_killed_at_every_step_it_loses_nothing_and_starts_nothing_twice(stage: LocalStage) -> None:
+    for step in count(1):
+        if finishes(stage, step):
+            break
+        await check_adoption(stage)
+        await clear(stage)
+    assert step > 15, "each start and each stop has several steps"
+
+
+async def test_how_an_adopted_container_ended_is_not_known(stage: LocalStage) -> None:
+    assert finishes(stage, sys.maxsize)
+    async with stage.scheduler() as scheduler, watching(scheduler, WEB) as snapshots:
+        assert (await anext(snapshots)).counts["web"].running == 1
         await stage.kill("web")
-        counts = await until(snapshots, WEB, lambda counts: counts.failed == 1)
-        assert counts.running == MOST - 1
-        await bring(scheduler, WEB, 0)
-    assert not stage.marked()
+        counts = await until(snapshots, WEB, lambda counts: counts.held == 0)
+        assert counts.failed == 1
+        assert re.match(r"ended after \d\.\d s \(how is not known: it was adopted\); its log is /", counts.failure)

@@ -84,7 +84,8 @@ class Custody:
                 with suppress(OSError):
                     home.record(this_boot, process.identity)
             elif record.stop_by is not None:
-                self._signal(held, process, record.stop_by, signalled=record.signalled)
+                with suppress(PermissionError):
+                    self._signal(held, process, record.stop_by, signalled=record.signalled)
         self._clear(found)
 
     def hold(self, home: Home, process: Process, started_at: float) -> _Held:
@@ -95,20 +96,20 @@ class Custody:
         return held
 
     def stop(self, container: Container, grace: float) -> None:
-        """Asks one that runs to end, and kills it after ``grace`` seconds."""
+        """Asks one that runs to end, and kills it after ``grace`` seconds. Raises PermissionError."""
         held = self._held[container.id]
         assert held.process is not None, "one that has ended is not running"
         self._signal(held, held.process, time.monotonic() + grace, signalled=False)
 
     def _signal(self, held: _Held, process: Process, stop_by: float, *, signalled: bool) -> None:
         """Written down before and after, so that the next Beaufort knows of it, and signals again only if it must."""
-        held.stopping = True
         if not signalled:
             with suppress(OSError):  # a full disk must not keep a container from being stopped
                 held.home.record_stop(stop_by)
             process.signal_group(signal.SIGTERM)
             with suppress(OSError):
                 held.home.record_signal()
+        held.stopping = True
         held.kill_timer = self._loop.call_later(stop_by - time.monotonic(), process.signal_group, signal.SIGKILL)
 
     def _ended(self, held: _Held, process: Process) -> None:
@@ -192,6 +193,7 @@ class Custody:
 
     def _cleared(self, held: _Held, process: Process) -> None:
         self._loop.remove_reader(process.pidfd)
+        process.finish()  # an orphan may have become our child
         process.close()
         del held.left[process.identity]
         if held.is_empty:

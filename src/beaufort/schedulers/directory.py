@@ -43,9 +43,7 @@ class Directory:
         self.containers.mkdir(parents=True, exist_ok=True)
         self._spare_homes.mkdir(exist_ok=True)
         self._lock = await _lock(self.containers.with_name("lock"))
-        for path in self._spare_homes.iterdir():
-            Home(path).remove()
-        await asyncio.to_thread(self._make_spares)
+        await asyncio.to_thread(self._renew_spares)
 
     async def close(self) -> None:
         if self._work:
@@ -80,6 +78,11 @@ class Directory:
         future = asyncio.get_running_loop().run_in_executor(None, work)
         self._work.add(future)
         future.add_done_callback(self._work.discard)
+
+    def _renew_spares(self) -> None:
+        for path in self._spare_homes.iterdir():
+            Home(path).remove()
+        self._make_spares()
 
     def _make_spares(self) -> None:
         with suppress(OSError):  # whoever then takes one hears why there is none

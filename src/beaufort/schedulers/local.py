@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from beaufort.model import Cluster, ContainerState, Counts, Service
+from beaufort.model import Cluster, Container, ContainerState, Counts, Service
 from beaufort.protocols import HEARTBEAT, NoRoom, Rejected, SchedulerError
 from beaufort.schedulers.custody import Custody
 from beaufort.schedulers.directory import Directory
@@ -144,9 +144,18 @@ class Local:
                 for container in self._custody
                 if container.service == service.name and container.state is not ContainerState.STOPPING
             ]
-            for victim in victims(current, len(current) - count):
-                self._custody.stop(victim, service.launch.grace)
-            await self._grow(service, count - len(current))
+            try:
+                for victim in victims(current, len(current) - count):
+                    self._stop(service, victim)
+                await self._grow(service, count - len(current))
+            finally:
+                self._changed.set()
+
+    def _stop(self, service: Service, container: Container) -> None:
+        try:
+            self._custody.stop(container, service.launch.grace)
+        except PermissionError as error:
+            raise SchedulerError(f"{service.name}: may not stop {container.id}: {error.strerror}") from error
 
     async def _grow(self, service: Service, how_many: int) -> None:
         self._coming[service.name] = max(0, how_many)
@@ -157,7 +166,6 @@ class Local:
                 await asyncio.sleep(0)  # a start takes half a millisecond: others may want to run in between
         finally:
             del self._coming[service.name]
-            self._changed.set()
             self._directory.refill()
 
     def _start(self, service: Service) -> None:

@@ -175,12 +175,15 @@ class Process:
         return time.clock_gettime(time.CLOCK_BOOTTIME) - self.identity.earliest / TICKS_PER_SECOND
 
     def kill(self) -> None:
-        """Kills it alone. It is the pidfd that is signalled: it can't hit another process."""
-        with contextlib.suppress(ProcessLookupError):
+        """Kills it alone, if that is allowed. It is the pidfd that is signalled: it can't hit another process."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Signals its group, unless it has ended: its number is not free for others before that."""
+        """Signals its group, unless it has ended: its number is not free for others before that.
+
+        Raises PermissionError where none of the group may be signalled, as its programs run for another user.
+        """
         if not self.ended:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.identity.pid, number)
