@@ -35,6 +35,11 @@ def containers(place: Path) -> list[Seen]:
     return [seen for seen in scan() if seen.home is not None and seen.home.is_relative_to(place)]
 
 
+def left(place: Path) -> list[Seen | Path]:
+    """Of demos that are over."""
+    return [*containers(place), *place.iterdir()]
+
+
 @asynccontextmanager
 async def demo(
     place: Path, *options: str, stdout: int = PIPE, stderr: int = PIPE, **environment: str
@@ -52,8 +57,7 @@ async def demo(
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert containers(place) == []
-    assert os.listdir(place) == []
+    assert left(place) == []
 
 
 async def result(place: Path, *options: str, path: str = os.environ["PATH"]) -> tuple[int | None, str, str]:
