@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from engine import Engine, engine
 from servers import RedisServer, redis_server
 
 
@@ -32,3 +33,10 @@ async def client(redis: RedisServer) -> AsyncIterator[Redis]:
     """A client of that server, for the part that other programs play."""
     async with redis.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def shared_engine() -> Iterator[Engine]:
+    """A Docker Engine for all tests that leave it as it was."""
+    with engine() as private:
+        yield private

@@ -151,12 +151,16 @@ class Settling:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How one container is started. Which fields matter is the scheduler driver's to say (``check``)."""
+    """How one container is started. Which fields matter is the scheduler driver's to say (``check``).
+
+    ``options`` is what only one driver knows of: an instance of its ``launch_options``, or None where nothing is said.
+    """
 
     command: tuple[str, ...] = ()
     image: str | None = None
     env: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     grace: float = 10.0
+    options: Any = None
 
     def __post_init__(self) -> None:
         if not self.grace >= 0:

@@ -191,6 +191,7 @@ SCHEDULERS: Registry[ContainerScheduler] = Registry(
     "scheduler",
     "beaufort.schedulers",
     {
+        "docker": "beaufort.schedulers.docker:Docker",
         "local": "beaufort.schedulers.local:Local",
         "simulated": "beaufort.schedulers.simulated:Simulated",
     },

@@ -1,0 +1,186 @@
+"""The Docker driver: containers of a Docker Engine, here or elsewhere, or of whatever else speaks its API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from beaufort.model import Cluster, Service
+from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
+from beaufort.quantity import Secret
+from beaufort.schedulers.engine.client import Address, Client
+from beaufort.schedulers.engine.crew import Crew, Order
+from beaufort.schedulers.engine.fleet import Fleet
+from beaufort.schedulers.engine.images import Images, Registries
+from beaufort.schedulers.engine.launch import DockerLaunch, body, check, has_check, said
+from beaufort.schedulers.engine.link import Link
+from beaufort.victims import victims
+
+__all__ = ["Docker"]
+
+HERE = "unix:///var/run/docker.sock"
+
+ACCEPTED = 10.0
+"""Seconds after which starts are taken to be accepted, though none has been seen to go well."""
+
+FULL_FOR = 1.0
+"""Seconds for which an engine that had no room is not asked again."""
+
+
+class _Left(Exception):  # noqa: N818 - it is no error: it ends the tasks when the driver is left
+    pass
+
+
+class Docker:
+    """Runs each container on a Docker Engine (20.10 or newer, API 1.41), or on whatever else speaks its API.
+
+    It needs the extra ``beaufort[docker]``. A container is made from the service's ``image``, ``command``, ``env``,
+    ``resources`` (its limits of cpu and memory) and ``grace`` (in whole seconds, rounded up), and from more that the
+    service may say (see ``DockerLaunch``). It has the labels beaufort.deployment and beaufort.service, is adopted by
+    the next Beaufort of the same ``deployment``, and is removed when it has ended: why it ended unasked, and what it
+    printed at last, is told before. Containers without these labels are never touched. The images of all services
+    are pulled when the services appear. The capacity is the engine's cores and memory, less the limits of all
+    containers that are not ours.
+
+    ``url``: the engine's address, unix:///path or tcp://host:port; by default $DOCKER_HOST, or Docker's own socket.
+    ``tls_ca``: the certificate that vouches for the engine. ``tls_cert``: the certificate that is shown to the engine.
+    ``tls_key``: the key of tls_cert. ``registries``: passwords of registries, as "docker login" keeps them: by
+    reference, such as file:/root/.docker/config.json or env:DOCKER_AUTH_CONFIG.
+    """
+
+    launch_options: ClassVar[type] = DockerLaunch
+
+    def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
+        self,
+        *,
+        deployment: str = "default",
+        url: str | None = None,
+        tls_ca: Path | None = None,
+        tls_cert: Path | None = None,
+        tls_key: Path | None = None,
+        registries: Secret | None = None,
+    ) -> None:
+        if not deployment:
+            raise ValueError("deployment: expected a name, got nothing")
+        self._deployment = deployment
+        self._client = Client(Address(url or os.environ.get("DOCKER_HOST") or HERE, tls_ca, tls_cert, tls_key))
+        self._registries = _registries(registries)
+        self._wanted: dict[str, int] = {}
+        self._full: dict[str, tuple[float, str]] = {}
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._client)
+            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            self._fleet = Fleet(self._deployment)
+            self._crew = Crew(self._client, self._fleet, self._tasks)
+            self._link = Link(self._client, self._fleet, self._deployment, self._tasks, self._crew.attend)
+            self._images = Images(self._client, self._tasks, self._registries)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._crew.finish()
+        self._tasks.create_task(_leave())
+        try:
+            await self._stack.aclose()
+        except* _Left:
+            pass
+
+    def check(self, service: Service) -> Sequence[str]:
+        return check(service)
+
+    async def watch(self, services: Sequence[Service]) -> AsyncGenerator[Cluster, None]:
+        await self._ready()
+        names = [service.name for service in services]
+        self._images.want(service.launch.image for service in services if service.launch.image and not check(service))
+        before = Counter(self._fleet.failed)
+        while True:
+            await self._ready()
+            touched, node = self._fleet.touched, self._link.node
+            yield Cluster(time.time(), self._fleet.counts(names, node.name, before), (node,))
+            await touched.wait()
+
+    async def scale(self, service: Service, count: int) -> None:
+        self._wanted[service.name] = count
+        await self._ready()
+        grows = len(self._fleet.current(service.name)) < count
+        order = await self._order(service) if grows else None
+        # From here until all is begun nothing is awaited: what is counted is what is acted on. Of several requests the
+        # latest holds.
+        count = self._wanted[service.name]
+        current = self._fleet.current(service.name)
+        self._crew.acting = True
+        self._fleet.clear()
+        for victim in victims(current, len(current) - count):
+            self._fleet.stop(victim)
+        missing = count - len(current)
+        begun = [] if order is None else [self._crew.start(order) for _ in range(missing)]
+        self._crew.attend()
+        if order is not None and begun:
+            await self._begun(order, begun)
+
+    async def _ready(self) -> None:
+        await self._link.ready()
+        self._crew.adapt(self._link.info.cores)
+
+    async def _order(self, service: Service) -> Order:
+        """What is needed to start containers of the service. Raises SchedulerError if there can't be any now."""
+        if faults := check(service):
+            raise Rejected(f"{service.name}: {'; '.join(faults)}")
+        until, words = self._full.get(service.name, (0.0, ""))
+        if asyncio.get_running_loop().time() < until:
+            raise NoRoom(words)
+        assert service.launch.image is not None
+        try:
+            image = await self._images.ready(service.launch.image)
+        except SchedulerError as error:
+            raise type(error)(f"{service.name}: {error}") from error
+        made_of = body(service, self._deployment)
+        networks = said(service).networks[1:]
+        return Order(service.name, service.priority, made_of, networks, checked=has_check(made_of, image))
+
+    async def _begun(self, order: Order, begun: Sequence[asyncio.Task[SchedulerError | None]]) -> None:
+        """Returns when one has started: then the others can start too. Raises when none can."""
+        try:
+            done, _ = await asyncio.wait(begun, timeout=ACCEPTED, return_when=asyncio.FIRST_COMPLETED)
+            if self._link.error is not None:
+                raise Unreachable(str(self._link.error))
+            if not all(task.result() for task in done):
+                return
+            self._crew.withdraw(order)
+            done, _ = await asyncio.wait(begun)
+        finally:
+            order.awaited = False
+        self._raise(order.service, [error for task in done if (error := task.result()) is not None])
+
+    def _raise(self, service: str, errors: Iterable[SchedulerError]) -> None:
+        """The one that says most of what is to be done next."""
+        for kind in (Unreachable, Rejected, NoRoom, SchedulerError):
+            for error in errors:
+                if isinstance(error, kind):
+                    if kind is NoRoom:
+                        self._full[service] = asyncio.get_running_loop().time() + FULL_FOR, str(error)
+                    raise error
+
+
+async def _leave() -> None:
+    raise _Left
+
+
+def _registries(secret: Secret | None) -> Registries | None:
+    if secret is None:
+        return None
+    try:
+        return Registries(secret.reveal())
+    except ValueError as error:
+        raise ValueError(f"registries: {error}") from None

@@ -1,0 +1,233 @@
+"""Does at the engine what the fleet says is to be done. Each container has at most one errand, in a task of its own.
+
+What fails because the engine is lost is left as it is: when the engine is back, it is attended to again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
+from beaufort.schedulers.engine.answers import Created
+from beaufort.schedulers.engine.client import WORK, Client, Refusal
+from beaufort.schedulers.engine.fleet import Fleet, Held, Phase
+from beaufort.schedulers.engine.lanes import Lanes
+from beaufort.schedulers.engine.obituary import obituary
+
+__all__ = ["Crew", "Order"]
+
+STOP = 600.0
+"""Seconds that one request to stop may take: more than any grace. After that it is made anew."""
+
+PAUSE = 1.0
+"""Seconds before something is asked again that the engine has refused."""
+
+LEAVE = 5.0
+"""Seconds that what is being made may take, when we leave, to become whole."""
+
+LEAST_LANES, LANES_PER_CORE = 4, 2
+"""How many starts an engine is asked for at once: with more it gets no faster, and the first are later."""
+
+FULL = (
+    "no space left on device",
+    "disk quota exceeded",
+    "cannot allocate memory",
+    "resource temporarily unavailable",
+    "too many open files",
+    "port is already allocated",
+    "address already in use",
+)
+WRONG = ("executable file not found",)
+"""In the words of engines that answer a wrong request as if the fault were theirs."""
+
+
+@dataclass(eq=False, slots=True)
+class Order:
+    """What new containers of a service are made from. ``awaited``: somebody waits to hear how the starts go."""
+
+    service: str
+    priority: int
+    body: dict[str, Any]
+    networks: tuple[str, ...] = ()
+    checked: bool = False
+    awaited: bool = True
+    begun: list[Held] = field(default_factory=list)
+
+
+class Crew:
+    """Nothing is started, stopped or removed before ``acting`` is set: until then we only look on."""
+
+    def __init__(self, client: Client, fleet: Fleet, tasks: asyncio.TaskGroup) -> None:
+        self.acting = False
+        self._client = client
+        self._fleet = fleet
+        self._tasks = tasks
+        self._lanes = Lanes(LEAST_LANES)
+        self._short: set[asyncio.Task[Any]] = set()
+        self._burying: set[str] = set()
+
+    def adapt(self, cores: int) -> None:
+        """To an engine of so many cores."""
+        self._lanes.width = max(LEAST_LANES, LANES_PER_CORE * cores)
+
+    def start(self, order: Order) -> asyncio.Task[SchedulerError | None]:
+        """One more of an order, or the reason why not."""
+        held = self._fleet.begin(order.service, time.time(), checked=order.checked)
+        order.begun.append(held)
+        return self._send(held, self._start(held, order), short=True)
+
+    def withdraw(self, order: Order) -> None:
+        """Those of it that have not been asked for are not wanted any more."""
+        for held in order.begun:
+            if held.phase is Phase.WAITING:
+                self._fleet.drop(held)
+
+    def attend(self) -> None:
+        """Sees to all that needs it and that nobody sees to."""
+        for held in self._fleet:
+            if not held.working:
+                self._see_to(held)
+        if self.acting:
+            for id_ in self._fleet.graves - self._burying:
+                self._burying.add(id_)
+                self._keep(self._tasks.create_task(self._bury(id_), name="docker remove"))
+
+    async def finish(self) -> None:
+        """Before we leave: what is being made becomes whole, what has ended is removed. Stops are the engine's to end."""
+        for held in self._fleet:
+            if held.phase is Phase.WAITING:
+                self._fleet.drop(held)
+        if self._short:
+            await asyncio.wait(self._short, timeout=LEAVE)
+
+    def _see_to(self, held: Held) -> None:
+        if held.phase is Phase.ENDED:
+            self._send(held, self._mourn(held), short=True)
+        elif not self.acting:
+            return
+        elif held.phase is Phase.STOPPING:
+            self._send(held, self._stop(held), short=False)
+        elif held.phase is Phase.STARTING and held.asked and not held.up:
+            self._send(held, self._start_again(held), short=True)
+
+    def _send(
+        self, held: Held, errand: Coroutine[Any, Any, SchedulerError | None], *, short: bool
+    ) -> asyncio.Task[SchedulerError | None]:
+        held.working = True
+        task = self._tasks.create_task(self._run(held, errand), name=f"docker {held.name}")
+        return self._keep(task) if short else task
+
+    def _keep(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+        self._short.add(task)
+        task.add_done_callback(self._short.discard)
+        return task
+
+    async def _run(self, held: Held, errand: Coroutine[Any, Any, SchedulerError | None]) -> SchedulerError | None:
+        error: SchedulerError | None
+        try:
+            error = await errand
+        except Unreachable as lost:
+            error = lost  # it is as it was, as far as is known; whoever looks next finds out
+        held.working = False
+        if error is None:
+            self.attend()
+        return error
+
+    async def _start(self, held: Held, order: Order) -> SchedulerError | None:
+        async with self._lanes.lane(order.priority):
+            if held.phase is not Phase.WAITING:
+                return None
+            held.phase = Phase.STARTING
+            try:
+                await self._make(held, order)
+            except Refusal as refusal:
+                return self._refused(held, order, refusal)
+        return None
+
+    async def _make(self, held: Held, order: Order) -> None:
+        query = {"name": held.name}
+        made = await self._client.ask("POST", "/containers/create", Created, within=WORK, query=query, body=order.body)
+        self._fleet.made(held, made.id)
+        for network in order.networks:
+            await self._client.tell("POST", f"/networks/{network}/connect", body={"Container": made.id})
+        if held.phase is Phase.STARTING:
+            await self._start_it(held)
+
+    async def _start_it(self, held: Held) -> None:
+        held.asked = True
+        await self._client.tell("POST", f"/containers/{held.id}/start")
+        self._fleet.runs(held)
+
+    async def _start_again(self, held: Held) -> SchedulerError | None:
+        try:
+            await self._start_it(held)
+        except Refusal as refusal:
+            self._fleet.drop(held)
+            self._fleet.fail(held.service, f"could not be started: {refusal.words}")
+        return None
+
+    def _refused(self, held: Held, order: Order, refusal: Refusal) -> SchedulerError:
+        error = _mapped(order.service, refusal)
+        self._fleet.drop(held)
+        if not order.awaited or type(error) is SchedulerError:
+            self._fleet.fail(order.service, f"could not be started: {refusal.words}")
+        self.attend()
+        return error
+
+    async def _stop(self, held: Held) -> None:
+        if not held.id:
+            self._fleet.drop(held)
+            return
+        try:
+            if held.kill_at is None:
+                await self._client.tell("POST", f"/containers/{held.id}/stop", within=STOP)
+            else:
+                await self._kill(held)
+        except Refusal as refusal:
+            if refusal.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+                await asyncio.sleep(PAUSE)
+                return
+        self._fleet.ended(held)
+
+    async def _kill(self, held: Held) -> None:
+        """The Beaufort before had it stopped by the engine; this is for an engine that has not ended it in time."""
+        assert held.kill_at is not None
+        await asyncio.sleep(max(0.0, held.kill_at - time.time()))
+        if held.phase is not Phase.GONE:
+            await self._client.tell("POST", f"/containers/{held.id}/stop", within=STOP, query={"t": "0"})
+
+    async def _mourn(self, held: Held) -> None:
+        words = await obituary(self._client, held)
+        self._fleet.drop(held)
+        self._fleet.fail(held.service, words)
+
+    async def _bury(self, id_: str) -> None:
+        try:
+            async with self._lanes.lane(math.inf):
+                await self._client.tell("DELETE", f"/containers/{id_}", query={"force": "1", "v": "1"})
+            self._fleet.graves.discard(id_)
+        except Unreachable:
+            pass
+        except Refusal as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                self._fleet.graves.discard(id_)
+            else:
+                await asyncio.sleep(PAUSE)
+        finally:
+            self._burying.discard(id_)
+
+
+def _mapped(service: str, refusal: Refusal) -> SchedulerError:
+    words = f"{service}: {refusal.words}"
+    if any(full in refusal.words for full in FULL):
+        return NoRoom(words)
+    absent = refusal.status == HTTPStatus.NOT_FOUND and "o such container" not in words and "o such image" not in words
+    if refusal.status == HTTPStatus.BAD_REQUEST or absent or any(wrong in refusal.words for wrong in WRONG):
+        return Rejected(words)
+    return SchedulerError(words)

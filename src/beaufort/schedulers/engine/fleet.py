@@ -1,0 +1,296 @@
+"""The containers of one deployment on one engine, as far as is known: what is wanted of each, and what it is.
+
+It is told what we ask for, what the engine's events say and what its lists say, in any order, and asks nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from beaufort.model import Container, ContainerState, Counts
+from beaufort.schedulers.engine.answers import Event, Listed
+
+__all__ = ["DEPLOYMENT", "SERVICE", "Fleet", "Held", "Phase"]
+
+DEPLOYMENT, SERVICE = "beaufort.deployment", "beaufort.service"
+"""The labels by which a container is ours."""
+
+ALIVE = {"running", "paused", "restarting"}
+
+
+class Phase(Enum):
+    SPARE = "made, and not to be started"
+    WAITING = "to be started, and nothing asked of the engine yet"
+    STARTING = "being made and started, or not healthy"
+    RUNNING = "serves"
+    STOPPING = "asked to end"
+    ENDED = "ended unasked, and it is being asked why"
+    GONE = "not held any more"
+
+
+CURRENT = {Phase.WAITING, Phase.STARTING, Phase.RUNNING}
+STATES = {
+    Phase.WAITING: ContainerState.STARTING,
+    Phase.STARTING: ContainerState.STARTING,
+    Phase.RUNNING: ContainerState.RUNNING,
+    Phase.STOPPING: ContainerState.STOPPING,
+    Phase.ENDED: ContainerState.STOPPING,
+}
+
+
+@dataclass(eq=False, slots=True)
+class Held:
+    """One container. Without an ``id`` the engine is not known to have made it.
+
+    ``up``: its process runs. ``checked``: it has a health check, and serves when that says so. ``code``: its exit code.
+    ``kill_at``: it was asked to stop by the Beaufort before, which gave it until then (seconds since the epoch).
+    ``asked``: the engine has been asked to start it. ``working``: something is being asked of the engine about it.
+    ``stamp``: when it last changed, in the fleet's count.
+    """
+
+    name: str
+    service: str
+    phase: Phase
+    id: str = ""
+    started_at: float = 0.0
+    up: bool = False
+    checked: bool = False
+    code: int | None = None
+    kill_at: float | None = None
+    asked: bool = False
+    working: bool = False
+    stamp: int = 0
+
+    @property
+    def container(self) -> Container:
+        return Container(self.name, self.service, STATES[self.phase], self.started_at)
+
+
+class Fleet:
+    """Those that carry the deployment's label. ``touched`` is set at the next change, and then replaced by another."""
+
+    def __init__(self, deployment: str) -> None:
+        self.touched = asyncio.Event()
+        self.failed: Counter[str] = Counter()
+        self.failure: dict[str, str] = {}
+        self.graves: set[str] = set()
+        self._deployment = deployment
+        self._held: dict[str, Held] = {}
+        self._ids: dict[str, Held] = {}
+        self._gone: dict[str, int] = {}
+        self._stamps = itertools.count(1)
+        self._stamp = 0
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(list(self._held.values()))
+
+    def touch(self, held: Held | None = None) -> None:
+        """Tells whoever watches that something has changed, or only that it has been looked at."""
+        self._stamp = next(self._stamps)
+        if held is not None:
+            held.stamp = self._stamp
+        touched, self.touched = self.touched, asyncio.Event()
+        touched.set()
+
+    def counts(self, services: Iterable[str], node: str, before: Mapping[str, int]) -> dict[str, Counts]:
+        """By service, of these and of all that is held. ``before``: the failures that are not to be counted."""
+        tally = Counter((held.service, held.phase) for held in self._held.values())
+        counts = {}
+        for name in dict.fromkeys([*services, *(service for service, _ in tally), *self.failed]):
+            starting = tally[name, Phase.WAITING] + tally[name, Phase.STARTING]
+            stopping = tally[name, Phase.STOPPING] + tally[name, Phase.ENDED]
+            held = tally[name, Phase.RUNNING] + starting + stopping
+            failed = self.failed[name] - before.get(name, 0)
+            counts[name] = Counts(
+                running=tally[name, Phase.RUNNING],
+                starting=starting,
+                stopping=stopping,
+                standby=tally[name, Phase.SPARE],
+                failed=failed,
+                failure=self.failure[name] if failed else "",
+                on={node: held} if held else {},
+            )
+        return counts
+
+    # What we ask for.
+
+    def current(self, service: str) -> list[Container]:
+        """Those that run or are about to."""
+        return [held.container for held in self if held.service == service and held.phase in CURRENT]
+
+    def begin(self, service: str, now: float, *, checked: bool) -> Held:
+        """One more is to be started. Its name is one that nobody else gives."""
+        words = ["".join(c if c.isascii() and c.isalnum() else "-" for c in w) for w in (self._deployment, service)]
+        name = f"beaufort-{'-'.join(words)}-{secrets.token_hex(6)}"
+        held = self._held[name] = Held(name, service, Phase.WAITING, started_at=now, checked=checked)
+        self.touch(held)
+        return held
+
+    def made(self, held: Held, id_: str) -> None:
+        """The engine has made it."""
+        held.id = id_
+        self._ids[id_] = held
+        self.touch(held)
+
+    def stop(self, container: Container) -> None:
+        """It is to end. What nobody has asked the engine for is gone at once."""
+        held = self._held[container.id]
+        if held.phase is Phase.WAITING:
+            self.drop(held)
+        else:
+            held.phase = Phase.STOPPING
+            self.touch(held)
+
+    def clear(self) -> None:
+        """What was made and not started is to go."""
+        for held in self:
+            if held.phase is Phase.SPARE and not held.working:
+                self.drop(held)
+
+    def drop(self, held: Held) -> None:
+        """It is held no more. If the engine has it still, it is to be removed."""
+        self._held.pop(held.name, None)
+        self._ids.pop(held.id, None)
+        held.phase = Phase.GONE
+        if held.id and held.id not in self._gone:
+            self.graves.add(held.id)
+        self.touch(held)
+        if held.id:
+            self._gone[held.id] = held.stamp
+
+    def fail(self, service: str, words: str) -> None:
+        self.failed[service] += 1
+        self.failure[service] = words
+        self.touch()
+
+    # What the engine tells.
+
+    def runs(self, held: Held, at: float | None = None) -> None:
+        """It has been started, ``at`` seconds since the epoch by the engine's clock."""
+        if held.up or held.phase in {Phase.ENDED, Phase.GONE}:
+            return  # a list may show one that has just ended as running
+        held.up = True
+        if at is not None:
+            held.started_at = at
+        if held.phase is not Phase.STOPPING:
+            held.phase = Phase.STARTING if held.checked else Phase.RUNNING
+        self.touch(held)
+
+    def ended(self, held: Held, code: int | None = None) -> None:
+        """Its process has ended, or it was never started and has been removed."""
+        if held.phase in {Phase.GONE, Phase.ENDED}:
+            return
+        held.up, held.code = False, code
+        if held.phase in {Phase.STOPPING, Phase.SPARE}:
+            self.drop(held)
+        else:
+            held.phase = Phase.ENDED
+            self.touch(held)
+
+    def apply(self, event: Event) -> None:
+        """An event of a container with our labels."""
+        id_, told, at = event.actor.id, event.actor.attributes, event.at / 1e9
+        held = self._find(id_, told.get("name", ""))
+        if held is None and id_ not in self._gone and event.action in {"create", "start"}:
+            held = self._adopt(id_, told["name"], told[SERVICE], at)
+        if held is not None:
+            self._happened(held, event.action, at, told)
+        if event.action == "destroy":
+            self.graves.discard(id_)
+            self._gone[id_] = self._stamp
+
+    def _happened(self, held: Held, action: str, at: float, told: Mapping[str, str]) -> None:
+        match action:
+            case "start":
+                self.runs(held, at)
+            case "die":
+                self.ended(held, int(told["exitCode"]))
+            case "destroy":
+                self.ended(held)
+            case "health_status: healthy" | "health_status: unhealthy":
+                self._health(held, serves=action == "health_status: healthy")
+
+    def _health(self, held: Held, *, serves: bool) -> None:
+        held.checked = True
+        phase = Phase.RUNNING if serves else Phase.STARTING
+        if held.up and held.phase in CURRENT and held.phase is not phase:
+            held.phase = phase
+            self.touch(held)
+
+    def mark(self) -> int:
+        """To be taken before a list is asked for: what changes after it may not be in the list."""
+        return self._stamp
+
+    def listed(self, containers: Sequence[Listed], mark: int, stopping: Mapping[str, float]) -> None:
+        """A full list. Mends what no event has told. ``stopping``: those found that were asked to end, and until when."""
+        for each in containers:
+            held = self._ids.get(each.id) or self._held.get(each.name)
+            newer = held is not None and held.stamp > mark
+            held = self._find(each.id, each.name)
+            if held is not None and not newer:
+                self._correct(held, each)
+            elif held is None and each.id not in self._gone:
+                self._found(each, stopping.get(each.id))
+        ids, names = {each.id for each in containers}, {each.name for each in containers}
+        for held in self:
+            if held.id not in ids and held.name not in names and held.stamp <= mark:
+                self._miss(held)
+        self._gone = {id_: stamp for id_, stamp in self._gone.items() if id_ in ids or stamp > mark}
+        self.graves -= {id_ for id_ in self.graves if id_ not in self._gone}
+
+    def lose(self) -> None:
+        """The engine can't be read: what has not been asked of it is not wanted any more."""
+        for held in self:
+            if held.phase is Phase.WAITING:
+                self.drop(held)
+        self.touch()
+
+    def _find(self, id_: str, name: str) -> Held | None:
+        """By its id, or by the name that we gave it where the id is not known yet: others may change a name."""
+        held = self._ids.get(id_) or self._held.get(name)
+        if held is not None and not held.id:
+            self.made(held, id_)
+        return held if held is not None and held.id == id_ else None
+
+    def _adopt(self, id_: str, name: str, service: str, at: float) -> Held:
+        held = self._held[name] = Held(name, service, Phase.SPARE, started_at=at)
+        self.made(held, id_)
+        return held
+
+    def _found(self, listed: Listed, kill_at: float | None) -> None:
+        assert listed.labels is not None
+        held = self._adopt(listed.id, listed.name, listed.labels[SERVICE], float(listed.created))
+        if listed.state in ALIVE:
+            self._seen_alive(held, listed)
+            if kill_at is not None:
+                held.phase, held.kill_at = Phase.STOPPING, kill_at
+        elif listed.state != "created":
+            self.drop(held)
+
+    def _correct(self, held: Held, listed: Listed) -> None:
+        if listed.state in ALIVE:
+            self._seen_alive(held, listed)
+        elif listed.state != "created":
+            self.ended(held)
+        elif held.phase is Phase.STARTING and not held.working and not held.asked:
+            held.phase = Phase.SPARE
+            self.touch(held)
+
+    def _seen_alive(self, held: Held, listed: Listed) -> None:
+        held.checked = held.checked or "health" in listed.status
+        self.runs(held)
+        if held.checked and "health" in listed.status:
+            self._health(held, serves="(healthy)" in listed.status)
+
+    def _miss(self, held: Held) -> None:
+        if held.id:
+            self._gone[held.id] = self._stamp
+            self.ended(held)
+        elif held.phase is not Phase.WAITING and not held.working:
+            self.drop(held)

@@ -1,0 +1,247 @@
+"""How one container is made: from a service's launch to the body of the Engine API's create. It asks no engine."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import msgspec
+
+from beaufort.model import Service
+from beaufort.quantity import AtLeast, Between, Seconds, shown
+from beaufort.schedulers.engine.answers import Image
+from beaufort.schedulers.engine.fleet import DEPLOYMENT, SERVICE
+
+__all__ = ["DockerLaunch", "body", "check", "has_check", "said"]
+
+PORT = re.compile(
+    r"(?:(?P<ip>[0-9.]+|\[[0-9a-fA-F:]+\]):(?=[0-9]*:))?(?:(?P<outer>[0-9]*):)?(?P<inner>[0-9]+)(?:/(?P<kind>tcp|udp|sctp))?"
+)
+VOLUME = re.compile(r"(?:/[^:]*|[A-Za-z0-9][A-Za-z0-9_.-]*):/[^:]*(?::[a-zA-Z,]+)?")
+ULIMIT = re.compile(r"(-1|[0-9]+)(?::(-1|[0-9]+))?")
+SIGNAL = re.compile(r"[A-Za-z][A-Za-z0-9+-]*|[0-9]{1,2}")
+PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+IMAGE = re.compile(
+    rf"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?{PART}(?:/{PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9+.-]+:[0-9a-f]{32,})?"
+)
+"""See "Repository names" and "Tags" in the specification of image references, distribution/reference."""
+
+LEAST_MEMORY, LEAST_CPU = 6 * 2**20, 0.01
+"""Bytes and cores: what an engine accepts at least as a limit."""
+
+OURS: Mapping[str, str] = MappingProxyType(
+    {
+        "Image": "image is the key for it",
+        "HostConfig.RestartPolicy": "Beaufort is the restart",
+        "HostConfig.AutoRemove": "Beaufort removes what has ended, once it knows why",
+        "Labels." + DEPLOYMENT: "it says whose the container is",
+        "Labels." + SERVICE: "it says whose the container is",
+    }
+)
+"""What the verbatim part may not say, and why."""
+
+Port = Annotated[int, Between(1, 65535)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerLaunch:
+    """What a service may say of its containers on a Docker Engine, beside image, command, env, resources and grace.
+
+    ``entrypoint``: what the command is given to, in place of the image's. ``ports``: 80 is published at a free port of
+    the machine, "8080:80" and "127.0.0.1:8080:80" at a fixed one, which one container alone can have. ``networks``: by
+    name, in place of the engine's default. ``volumes``: "/on/host:/inside" or "name:/inside", read only with ":ro".
+    ``user``: a name or number, maybe with ":group". ``read_only``: whether only volumes can be written to.
+    ``cap_drop``: capabilities to do without, such as NET_RAW, or ALL. ``cap_add``: capabilities beyond the usual.
+    ``ulimits``: by name, soft and hard, such as nofile: "1024:2048". ``health_command``: run inside, as a list or as a
+    line for its shell: until it succeeds the container counts as starting. ``health_interval``: from one to the next.
+    ``health_timeout``: for one. ``health_retries``: failures in a row that are believed. ``health_start_period``:
+    seconds in which failures don't count. ``stop_signal``: in place of the image's. ``log_driver``: in place of the
+    engine's. ``log_options``: the log driver's own. ``init``: whether a first process of the engine's passes signals
+    on, for programs that ignore SIGTERM. ``docker``: anything else of the body of the Engine API's create, as it is.
+    """
+
+    entrypoint: tuple[str, ...] | str | None = None
+    ports: tuple[Port | str, ...] = ()
+    networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    user: str | None = None
+    read_only: bool = False
+    cap_drop: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    ulimits: Mapping[str, Annotated[int, AtLeast(-1)] | str] = field(default_factory=dict)
+    health_command: tuple[str, ...] | str | None = None
+    health_interval: Seconds | None = None
+    health_timeout: Seconds | None = None
+    health_retries: Annotated[int, AtLeast(1)] | None = None
+    health_start_period: Seconds | None = None
+    stop_signal: str | None = None
+    log_driver: str | None = None
+    log_options: Mapping[str, str] = field(default_factory=dict)
+    init: bool = False
+    docker: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOTHING_SAID = DockerLaunch()
+
+
+def said(service: Service) -> DockerLaunch:
+    """What the service says of its containers on an engine."""
+    options = service.launch.options
+    return options if isinstance(options, DockerLaunch) else NOTHING_SAID
+
+
+def check(service: Service) -> list[str]:
+    """What is wrong with a launch, as far as it can be known without an engine. Each begins with its place."""
+    return list(_faults(service, said(service)))
+
+
+def _faults(service: Service, launch: DockerLaunch) -> Iterator[str]:
+    image = service.launch.image
+    if image is None:
+        yield "image: missing; expected an image such as shop/checkout:1.4"
+    elif IMAGE.fullmatch(image) is None:
+        yield f"image: expected an image such as shop/checkout:1.4 or name@sha256:..., got {shown(image)}"
+    yield from _too_small(service)
+    yield from _wrong_ports(service, launch)
+    volume = '"/on/host:/inside" or "name:/inside", maybe with ":ro"'
+    yield from _unlike(VOLUME, volume, {f"volumes.{i}": each for i, each in enumerate(launch.volumes)})
+    yield from _unlike(ULIMIT, '"soft" or "soft:hard"', {f"ulimits.{k}": str(v) for k, v in launch.ulimits.items()})
+    if launch.stop_signal is not None:
+        yield from _unlike(SIGNAL, "a signal such as SIGQUIT", {"stop_signal": launch.stop_signal})
+    yield from _wrong_words(launch.docker)
+
+
+def _unlike(pattern: re.Pattern[str], expected: str, written: Mapping[str, str]) -> Iterator[str]:
+    for place, text in written.items():
+        if pattern.fullmatch(text) is None:
+            yield f"{place}: expected {expected}, got {shown(text)}"
+
+
+def _too_small(service: Service) -> Iterator[str]:
+    cpu, memory = service.resources.get("cpu"), service.resources.get("memory")
+    if 0 < cpu < LEAST_CPU:
+        yield f"resources.cpu: expected {LEAST_CPU} or more, the least that an engine can limit, got {cpu:g}"
+    if 0 < memory < LEAST_MEMORY:
+        yield f"resources.memory: expected 6MiB or more, the least that an engine can limit, got {memory:g} bytes"
+
+
+def _wrong_ports(service: Service, launch: DockerLaunch) -> Iterator[str]:
+    for index, written in enumerate(launch.ports):
+        port = PORT.fullmatch(str(written))
+        if port is None or not all(1 <= int(port[name] or 1) <= 65535 for name in ("outer", "inner")):
+            yield f'ports.{index}: expected 80, "8080:80" or "127.0.0.1:8080:80", maybe with "/udp", got {shown(written)}'
+        elif port["outer"] and service.max != 1:
+            yield (
+                f"ports.{index}: expected max: 1, as only one container can have port {port['outer']} of the machine, "
+                f"got {'no max' if service.max is None else f'max: {service.max}'}; "
+                f"{port['inner']} alone is published at a free port"
+            )
+
+
+def _wrong_words(words: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        msgspec.json.encode(words)
+    except (TypeError, ValueError) as error:
+        yield f"docker: expected what JSON can say: {error}"
+    for path, why in OURS.items():
+        first, _, second = path.partition(".")
+        part = words.get(first)
+        if part is not None and (not second or (isinstance(part, Mapping) and part.get(second) is not None)):
+            yield f"docker.{path}: expected nothing here, as {why}"
+
+
+def body(service: Service, deployment: str) -> dict[str, Any]:
+    """What to send to the engine to have one container made. The launch has no faults."""
+    launch = said(service)
+    ports = [match for port in launch.ports if (match := PORT.fullmatch(str(port))) is not None]
+    ours: dict[str, Any] = {
+        "Image": service.launch.image,
+        "Cmd": list(service.launch.command) or None,
+        "Entrypoint": [launch.entrypoint] if isinstance(launch.entrypoint, str) else launch.entrypoint,
+        "Env": [f"{name}={value}" for name, value in service.launch.env.items()],
+        "User": launch.user,
+        "ExposedPorts": {_inner(port): {} for port in ports},
+        "Healthcheck": _health(launch),
+        "StopSignal": launch.stop_signal,
+        "Labels": {DEPLOYMENT: deployment, SERVICE: service.name},
+        "HostConfig": _host(service, launch, ports),
+    }
+    return _merged({**_without_nothing(ours), "StopTimeout": math.ceil(service.launch.grace)}, launch.docker)
+
+
+def _host(service: Service, launch: DockerLaunch, ports: Iterable[re.Match[str]]) -> dict[str, Any]:
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in ports:
+        ip = (port["ip"] or "").strip("[]")
+        bindings.setdefault(_inner(port), []).append({"HostIp": ip, "HostPort": port["outer"] or ""})
+    log = {"Type": launch.log_driver, "Config": dict(launch.log_options)}
+    return _without_nothing(
+        {
+            "NanoCpus": round(service.resources.get("cpu") * 1e9),
+            "Memory": round(service.resources.get("memory")),
+            "RestartPolicy": {"Name": "no"},
+            "PortBindings": bindings,
+            "NetworkMode": launch.networks[0] if launch.networks else None,
+            "Binds": launch.volumes,
+            "ReadonlyRootfs": launch.read_only,
+            "CapDrop": launch.cap_drop,
+            "CapAdd": launch.cap_add,
+            "Ulimits": [_ulimit(name, str(limit)) for name, limit in launch.ulimits.items()],
+            "LogConfig": log if launch.log_driver or launch.log_options else None,
+            "Init": launch.init,
+        }
+    )
+
+
+def _inner(port: re.Match[str]) -> str:
+    return f"{port['inner']}/{port['kind'] or 'tcp'}"
+
+
+def _ulimit(name: str, written: str) -> dict[str, Any]:
+    soft, _, hard = written.partition(":")
+    return {"Name": name, "Soft": int(soft), "Hard": int(hard or soft)}
+
+
+def _health(launch: DockerLaunch) -> dict[str, Any] | None:
+    """Times in nanoseconds. What is not said is the image's, or the engine's default."""
+    command = launch.health_command
+    times = {
+        "Interval": launch.health_interval,
+        "Timeout": launch.health_timeout,
+        "StartPeriod": launch.health_start_period,
+    }
+    return (
+        _without_nothing(
+            {
+                "Test": ["CMD-SHELL", command] if isinstance(command, str) else command and ["CMD", *command],
+                "Retries": launch.health_retries,
+                **{name: seconds and round(seconds * 1e9) for name, seconds in times.items()},
+            }
+        )
+        or None
+    )
+
+
+def _without_nothing(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if value not in (None, (), [], {}, False, 0)}
+
+
+def _merged(ours: dict[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Ours with theirs: what both have is joined where it is a mapping, and otherwise theirs."""
+    merged = dict(ours)
+    for key, value in theirs.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def has_check(made_of: Mapping[str, Any], image: Image) -> bool:
+    """Whether a container of this body and image has a health check."""
+    inherited = (image.config.healthcheck if image.config else None) or {}
+    test = (made_of.get("Healthcheck") or {}).get("Test") or inherited.get("Test")
+    return bool(test) and test != ["NONE"]

@@ -1,0 +1,185 @@
+"""Keeps the fleet as the engine has it: by its events, and by a list every few seconds, which also tells that it lives.
+
+It connects when it is asked to, and does not try again by itself: whoever asks next does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+
+import msgspec
+
+from beaufort.model import Node
+from beaufort.protocols import SchedulerError, Unreachable
+from beaufort.schedulers.engine.answers import Event, Info, Inspected, Listed
+from beaufort.schedulers.engine.client import ANSWER, Client, Refusal
+from beaufort.schedulers.engine.fleet import DEPLOYMENT, SERVICE, Fleet
+from beaufort.schedulers.engine.others import Others
+
+__all__ = ["Link"]
+
+LOOK_EVERY = 2.5
+"""Seconds between two lists when nothing happens: half the time in which a watch must say something."""
+
+LOOK_AT_MOST = 0.2
+"""Seconds between two lists when containers of others come and go."""
+
+ACTIONS = ("create", "start", "die", "destroy", "health_status", "update", "kill")
+
+STOP_TIMEOUT = 10
+"""Seconds that an engine gives a container that says nothing of it."""
+
+
+class Link:
+    """``on_news`` is called whenever the fleet may have changed by what the engine said."""
+
+    def __init__(
+        self, client: Client, fleet: Fleet, deployment: str, tasks: asyncio.TaskGroup, on_news: Callable[[], None]
+    ) -> None:
+        self.error: SchedulerError | None = Unreachable("the engine has not been asked yet")
+        self._client = client
+        self._fleet = fleet
+        self._deployment = deployment
+        self._tasks = tasks
+        self._on_news = on_news
+        self._others = Others(client)
+        self._tried: asyncio.Event | None = None
+        self._stir = asyncio.Event()
+        self._info: Info | None = None
+        self._last_event = 0
+
+    @property
+    def info(self) -> Info:
+        """The engine's machine, as it was when it was last connected to."""
+        assert self._info is not None
+        return self._info
+
+    @property
+    def node(self) -> Node:
+        return self._others.node(self.info)
+
+    async def ready(self) -> None:
+        """Returns at once while the fleet is kept; else after it has been brought up to date. Raises Unreachable."""
+        if self.error is None:
+            return
+        if self._tried is None:
+            self._tried = asyncio.Event()
+            self._tasks.create_task(self._keep(self._tried), name="docker events")
+        await self._tried.wait()
+        if self.error is not None:
+            raise Unreachable(str(self.error)) from self.error
+
+    async def _keep(self, tried: asyncio.Event) -> None:
+        """Until the engine can't be read any more."""
+        try:
+            await self._follow(tried)
+        except* SchedulerError as errors:
+            self.error = _first(errors)
+        self._tried = None
+        self._fleet.lose()
+        self._client.give_up()
+        tried.set()
+
+    async def _follow(self, tried: asyncio.Event) -> None:
+        await self._client.open()
+        info = await self._client.ask("GET", "/info", Info)
+        now = f"{info.system_time.timestamp():.6f}"
+        stopping = await self._catch_up(info, now)
+        self._info = info
+        async with self._events(None, since=now) as events:
+            await self._look(stopping)
+            self.error = None
+            tried.set()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(events))
+                tasks.create_task(self._look_on())
+
+    def _events(self, silence: float | None, **bounds: str) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        filters = msgspec.json.encode({"type": ["container"], "event": ACTIONS}).decode()
+        return self._client.stream("GET", "/events", Event, silence=silence, query={"filters": filters, **bounds})
+
+    async def _catch_up(self, info: Info, until: str) -> Mapping[str, float]:
+        """Takes in what has happened since the last event, as far as the engine remembers (Docker: 256 events).
+
+        At the first time nothing is known yet, and all that is remembered serves to tell which containers were asked to
+        stop: those, and until when.
+        """
+        since = f"{self._last_event // 10**9}.{self._last_event % 10**9 + 1:09}"
+        async with self._events(ANSWER, since=since, until=until) as events:
+            missed = [event async for event in events]
+        if self._info is None:
+            return await self._stopping(missed, time.time() - info.system_time.timestamp())
+        for event in missed:
+            self._take(event)
+        return {}
+
+    async def _stopping(self, past: Iterable[Event], ahead: float) -> dict[str, float]:
+        """Until when those have that were asked to stop, by our clock, which is ``ahead`` of the engine's."""
+        asked: dict[str, Event] = {}
+        for event in past:
+            if event.action == "kill" and self._is_ours(event.actor.attributes):
+                asked.setdefault(event.actor.id, event)
+            elif event.action in {"die", "destroy"}:
+                asked.pop(event.actor.id, None)
+        until = {}
+        for id_, event in asked.items():
+            with suppress(Refusal):  # it has gone in the meantime
+                settings = (await self._client.ask("GET", f"/containers/{id_}/json", Inspected)).config
+                if _number(event.actor.attributes.get("signal")) == _number(settings.stop_signal or "TERM"):
+                    grace = STOP_TIMEOUT if settings.stop_timeout is None else settings.stop_timeout
+                    until[id_] = event.at / 1e9 + ahead + grace
+        return until
+
+    async def _read(self, events: AsyncIterator[Event]) -> None:
+        async for event in events:
+            self._take(event)
+            self._on_news()
+        raise Unreachable("the engine has ended its events")
+
+    def _take(self, event: Event) -> None:
+        self._last_event = max(self._last_event, event.at)
+        if self._is_ours(event.actor.attributes):
+            self._fleet.apply(event)
+        elif event.action in {"start", "die", "destroy", "update"}:
+            if event.action == "update":
+                self._others.forget(event.actor.id)
+            self._stir.set()
+
+    async def _look_on(self) -> None:
+        while True:
+            self._on_news()
+            await asyncio.sleep(LOOK_AT_MOST)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY - LOOK_AT_MOST):
+                    await self._stir.wait()
+            self._stir.clear()
+            await self._look({})
+
+    async def _look(self, stopping: Mapping[str, float]) -> None:
+        mark = self._fleet.mark()
+        listed = await self._client.ask("GET", "/containers/json", list[Listed], query={"all": "1"})
+        ours = [each for each in listed if self._is_ours(each.labels or {})]
+        self._fleet.listed(ours, mark, stopping)
+        await self._others.look([each for each in listed if not self._is_ours(each.labels or {})])
+        self._fleet.touch()
+
+    def _is_ours(self, labels: Mapping[str, str]) -> bool:
+        return labels.get(DEPLOYMENT) == self._deployment and SERVICE in labels
+
+
+def _number(name: str | None) -> int | None:
+    """The number of a signal that is written as Docker takes it: 15, TERM or SIGTERM."""
+    word = (name or "").upper()
+    if word.isdigit():
+        return int(word)
+    known = signal.Signals.__members__.get(f"SIG{word.removeprefix('SIG')}")
+    return None if known is None else int(known)
+
+
+def _first(errors: BaseExceptionGroup[SchedulerError]) -> SchedulerError:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,81 @@
+"""A stage for the Docker driver: real containers on a private engine, looked at without our code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from beaufort.model import Launch, Service
+from beaufort.schedulers.docker import Docker
+from beaufort.schedulers.engine.launch import DockerLaunch
+from engine import IMAGE, Engine
+
+__all__ = ["DockerStage"]
+
+
+class DockerStage:
+    def __init__(self, engine: Engine, root: Path) -> None:
+        self.engine = engine
+        self.root = root
+        self._fifo = root / "fifo"
+        os.mkfifo(self._fifo)
+        self._words = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK)
+
+    def scheduler(self, deployment: str = "one") -> Docker:
+        return Docker(deployment=deployment, url=self.engine.url)
+
+    def service(self, name: str) -> Service:
+        return self.running(name, "sleep", "1000", init=True)
+
+    def running(self, name: str, *command: str, grace: float = 10.0, image: str = IMAGE, **options: Any) -> Service:
+        launch = Launch(command, image, {"A": "=b"}, grace, DockerLaunch(**options))
+        return Service(name, priority=1, launch=launch)
+
+    def shell(self, name: str, script: str, **options: Any) -> Service:
+        """Runs a script, in which ``$SAY`` tells that it has come so far (see ``settled``)."""
+        script = script.replace("$SAY", "echo -n x > /stage/fifo")
+        return self.running(name, "sh", "-c", script, volumes=(f"{self.root}:/stage",), **options)
+
+    def stubborn(self, name: str) -> Service:
+        return self.shell(name, "trap '' TERM; $SAY; exec sleep 1000", grace=2.0)
+
+    def broken(self, name: str) -> Service:
+        return self.running(name, "no-such-program")
+
+    async def settled(self, service: Service, count: int) -> None:
+        del service
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(self._words, readable.set)
+        try:
+            async with asyncio.timeout(60):
+                while count:
+                    await readable.wait()
+                    readable.clear()
+                    with suppress(BlockingIOError):
+                        count -= len(os.read(self._words, count))
+        finally:
+            loop.remove_reader(self._words)
+
+    async def kill(self, service: str) -> None:
+        for each in self.containers(service):
+            with suppress(AssertionError):  # an engine lists one that has just ended as running
+                self.engine.ask("POST", f"/containers/{each['Id']}/kill")
+                return
+        raise AssertionError(f"there is no container of {service} to kill")
+
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        """All that there are of a service, in all deployments, running or not."""
+        return self.engine.containers(beaufort_service=service)
+
+    def close(self) -> None:
+        self.engine.clear()
+        os.close(self._words)
+
+
+def allowing(service: Service, **changes: Any) -> Service:
+    return replace(service, **changes)

@@ -1,0 +1,205 @@
+"""A private Docker Engine: a real dockerd with its own socket, in process and mount namespaces of its own.
+
+When their first process ends, which it does with the test run, however that ends, the kernel ends all others of the
+namespace: the daemon, containerd, every shim and container; and their mounts go too. The data is on a tmpfs.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from servers import require
+
+__all__ = ["IMAGE", "Engine", "engine"]
+
+IMAGE = "busybox:test"
+CGROUPS = Path("/sys/fs/cgroup")
+APPLETS = ("sh", "sleep", "cat", "echo", "true", "false", "test", "touch", "rm", "id", "dd", "kill", "env", "stat")
+
+
+class Engine:
+    """It can be killed and started again, stopped in its tracks, and looked at without our code."""
+
+    def __init__(self, *, size: str = "256m", live_restore: bool = False) -> None:
+        for program in ("containerd", "runc", "mount"):
+            require(program)
+        self._unshare = [require("setpriv"), "--pdeathsig", "KILL", require("unshare"), "--kill-child", "--fork"]
+        self._nsenter, self._tini, self._dockerd = require("nsenter"), require("tini"), require("dockerd")
+        self.home = Path(tempfile.mkdtemp(prefix="beaufort-engine-"))
+        self.socket = self.home / "docker.sock"
+        self.state = self.home / "state"
+        self.log = self.home / "dockerd.log"
+        self._size = size
+        self._live_restore = live_restore
+        self._cgroup = self.home.name
+        self._space: subprocess.Popen[bytes] | None = None
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._first = self._pid = 0
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    # Its life.
+
+    def open(self) -> None:
+        """Makes the namespaces, starts the daemon, and gives it an image."""
+        self.state.mkdir()
+        begin = (
+            f"mount -t tmpfs -o size={self._size} tmpfs {self.state} && echo ready && exec {self._tini} sleep infinity"
+        )
+        spaces = ["--mount", "--propagation", "private", "--pid", "--mount-proc", "sh", "-c", begin]
+        self._space = subprocess.Popen([*self._unshare, *spaces], stdout=subprocess.PIPE)
+        assert self._space.stdout is not None
+        assert self._space.stdout.readline() == b"ready\n"
+        self._first = _child(self._space.pid)
+        self.start()
+        name, _, tag = IMAGE.partition(":")
+        self.ask("POST", f"/images/create?fromSrc=-&repo={name}&tag={tag}", busybox(), kind="application/x-tar")
+
+    def start(self) -> None:
+        """Starts the daemon, and returns when it listens."""
+        options = ["--host", self.url, "--data-root", str(self.state / "data"), "--exec-root", str(self.state / "exec")]
+        options += ["--pidfile", str(self.state / "pid"), "--bridge=none", "--iptables=false", "--ip6tables=false"]
+        options += ["--ip-forward=false", "--cgroup-parent", f"/{self._cgroup}", "--storage-driver=overlay2"]
+        options += ["--live-restore"] if self._live_restore else []
+        command = [self._nsenter, "--target", str(self._first), "--mount", "--pid", self._dockerd, *options]
+        self._daemon = subprocess.Popen(command, stderr=subprocess.PIPE)
+        assert self._daemon.stderr is not None
+        with self.log.open("ab") as log:
+            for line in self._daemon.stderr:
+                log.write(line)
+                if b"API listen on" in line:
+                    break
+            else:
+                raise RuntimeError(f"dockerd did not start:\n{self.log.read_text()[-3000:]}")
+        self._pid = _child(self._daemon.pid)
+        threading.Thread(target=_copy, args=(self._daemon.stderr, self.log), daemon=True).start()
+
+    def kill(self) -> None:
+        """The daemon dies at once, and containerd with it. The containers live on until it starts again, or longer."""
+        assert self._daemon is not None
+        os.kill(self._pid, signal.SIGKILL)
+        self._daemon.wait()
+        self._daemon = None
+
+    def hang(self) -> None:
+        """Stop the daemon's process: connections are made, and nobody answers."""
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self._pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        if self._space is not None:
+            with suppress(ProcessLookupError):
+                first = os.pidfd_open(self._first)
+                self._space.kill()
+                select.select([first], [], [])  # readable when the last process of the namespace has gone
+                os.close(first)
+            self._space.communicate()
+        if self._daemon is not None:
+            self._daemon.wait()
+        for group in sorted(CGROUPS.glob(f"**/{self._cgroup}/**/"), reverse=True):
+            with suppress(OSError):
+                group.rmdir()
+        shutil.rmtree(self.home)
+
+    # What others can ask of it.
+
+    def ask(self, method: str, path: str, body: Any = None, *, kind: str = "application/json") -> Any:
+        """The answer, in JSON if it is any. Raises AssertionError if it is not what was asked for."""
+        connection = _Connection(self.socket)
+        try:
+            data = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": kind} if data else {})
+            answer = connection.getresponse()
+            text = answer.read()
+            assert answer.status < 400, f"{method} {path}: {answer.status} {text.decode()}"
+            return json.loads(text) if text and answer.headers["Content-Type"] == "application/json" else text
+        finally:
+            connection.close()
+
+    def containers(self, **labels: str) -> list[dict[str, Any]]:
+        """All that there are, with these labels (``_`` for a dot), the oldest first."""
+        filters = json.dumps({"label": [f"{name.replace('_', '.')}={value}" for name, value in labels.items()]})
+        found: list[dict[str, Any]] = self.ask("GET", f"/containers/json?all=1&filters={filters}".replace(" ", ""))
+        return sorted(found, key=lambda each: (each["Created"], each["Id"]))
+
+    def inspect(self, id_: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("GET", f"/containers/{id_}/json")
+        return found
+
+    def run(self, *command: str, start: bool = True, **body: Any) -> str:
+        """A container of somebody else's. Returns its id."""
+        made = self.ask("POST", "/containers/create", {"Image": IMAGE, "Cmd": command, **body})
+        if start:
+            self.ask("POST", f"/containers/{made['Id']}/start")
+        return str(made["Id"])
+
+    def clear(self) -> None:
+        """Removes all containers."""
+        for each in self.containers():
+            with suppress(AssertionError):
+                self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("engine", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        self.sock.connect(str(self._path))
+
+
+def _child(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def _copy(source: BinaryIO, target: Path) -> None:
+    with source, suppress(OSError), target.open("ab", buffering=0) as log:
+        shutil.copyfileobj(source, log, 1)
+
+
+def busybox() -> bytes:
+    """A root file system of one busybox and the links to it, as a tar archive."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(require("busybox"), "bin/busybox")
+        for name in ("tmp", "etc"):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o777
+            tar.addfile(folder)
+        for applet in APPLETS:
+            link = tarfile.TarInfo(f"bin/{applet}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+    return archive.getvalue()
+
+
+@contextmanager
+def engine(*, size: str = "256m", live_restore: bool = False) -> Iterator[Engine]:
+    private = Engine(size=size, live_restore=live_restore)
+    try:
+        private.open()
+        yield private
+    finally:
+        private.close()
