@@ -73,7 +73,7 @@ class Demo:
 
         Raises ConfigError for a bad trace, SchedulerError if processes can't be started here.
         """
-        console = Console(stderr=self.as_json, highlight=False)
+        console = Console(stderr=self.as_json, highlight=False, markup=False, emoji=False)
         summary, last = asyncio.run(self.perform(console))
         if self.as_json:
             sys.stdout.write(summary.as_json() + "\n")
@@ -87,7 +87,8 @@ class Demo:
         """Run it and show it on the console. Returns when everything of it is gone, with what was there at the end."""
         over = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, over.set)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup(1) is to be heeded
+                asyncio.get_running_loop().add_signal_handler(number, over.set)
         with _place() as directory, Witness() as witness:
             try:
                 show = _Show(self, self._config(directory), witness)
@@ -223,7 +224,7 @@ class _Show:
 
     def _tell(self, event: Event, console: Console) -> None:
         line = f"{event.at - self._began:7.1f} s  {event.service or event.kind:<8}  {event.detail}"
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
     def summary(self) -> Summary:
         """What it came to, until it was over."""
