@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import pytest
 
@@ -32,7 +32,7 @@ class Stage(Protocol):
 @asynccontextmanager
 async def opened(source: DemandSource) -> AsyncIterator[AsyncGenerator[Sample, None]]:
     """The samples of the source, closed at the end. Nothing is waited for longer than a minute."""
-    samples = cast("AsyncGenerator[Sample, None]", source.samples())
+    samples = source.samples()
     try:
         async with asyncio.timeout(60):
             yield samples

@@ -178,7 +178,7 @@ class Controller:
         """Stop every container of this deployment, and wait until they are gone."""
         patience = max((service.launch.grace for service in self._services.values()), default=0.0) + SCALE_TIMEOUT
         try:
-            async with asyncio.timeout(patience), aclosing(self._scheduler.watch(())) as snapshots:  # type: ignore[type-var]
+            async with asyncio.timeout(patience), aclosing(self._scheduler.watch(())) as snapshots:
                 async for snapshot in snapshots:
                     held = {name: counts for name, counts in snapshot.counts.items() if counts.held}
                     if not held:
@@ -267,7 +267,7 @@ class Controller:
         delay = REOPEN_FIRST
         while True:
             try:
-                async with aclosing(self._scheduler.watch(tuple(self._services.values()))) as snapshots:  # type: ignore[type-var]
+                async with aclosing(self._scheduler.watch(tuple(self._services.values()))) as snapshots:
                     while True:
                         async with asyncio.timeout(SILENCE):
                             snapshot = await anext(snapshots)
@@ -294,7 +294,7 @@ class Controller:
         delay, failing, mode = REOPEN_FIRST, False, ""
         while True:
             try:
-                async with aclosing(self._source(name).samples()) as samples:  # type: ignore[type-var]
+                async with aclosing(self._source(name).samples()) as samples:
                     async for sample in samples:
                         if failing:
                             self.report("source-back", "samples come again", name)

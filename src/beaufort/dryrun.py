@@ -53,7 +53,7 @@ async def observe(config: Config) -> State:
     async with config.make_scheduler() as scheduler, asyncio.TaskGroup() as tasks:
         readings = {name: tasks.create_task(_sample(maker.make())) for name, maker in config.sources.items()}
         try:
-            async with asyncio.timeout(PATIENCE), aclosing(scheduler.watch(config.scope.services)) as snapshots:  # type: ignore[type-var]
+            async with asyncio.timeout(PATIENCE), aclosing(scheduler.watch(config.scope.services)) as snapshots:
                 cluster = await anext(snapshots)
         except TimeoutError:
             raise Unreachable(f"the scheduler said nothing for {PATIENCE:g} s") from None
@@ -65,7 +65,7 @@ async def observe(config: Config) -> State:
 async def _sample(source: DemandSource) -> Sample | None:
     """The first sample, or None where there is none in time: which is no data."""
     try:
-        async with asyncio.timeout(PATIENCE), aclosing(source.samples()) as samples:  # type: ignore[type-var]
+        async with asyncio.timeout(PATIENCE), aclosing(source.samples()) as samples:
             return await anext(samples)
     except (BeaufortError, TimeoutError, StopAsyncIteration):
         return None

@@ -16,7 +16,7 @@ page in the manual. It keeps no retry loops of its own: an error is raised, and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -110,7 +110,7 @@ class Policy(Protocol):
 class DemandSource(Protocol):
     """Measures the demand of one service."""
 
-    def samples(self) -> AsyncIterator[Sample]:
+    def samples(self) -> AsyncGenerator[Sample, None]:
         """Yields samples for ever, in the order of their times (seconds since the epoch).
 
         A change is yielded as soon as it is known. An unchanged value is yielded again at least every few seconds: a
@@ -133,7 +133,7 @@ class ContainerScheduler(AbstractAsyncContextManager["ContainerScheduler"], Prot
         """
         ...
 
-    def watch(self, services: Sequence[Service]) -> AsyncIterator[Cluster]:
+    def watch(self, services: Sequence[Service]) -> AsyncGenerator[Cluster, None]:
         """Yields a full snapshot first, then one per change, and at least one every HEARTBEAT seconds.
 
         A service of which nothing exists has zero counts. Containers of ours whose service is not in ``services`` are

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from beaufort.model import Sample
 
@@ -42,7 +42,7 @@ class Push:
         self._pushed.set()
         return True
 
-    async def samples(self) -> AsyncIterator[Sample]:
+    async def samples(self) -> AsyncGenerator[Sample, None]:
         """Yields what was pushed, at once and in order; opened again, it begins with the newest known."""
         if self._newest and not self._waiting:
             yield self._newest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Annotated
 
 from beaufort.demand.timetable import play
@@ -47,7 +47,7 @@ class Random:
         self._every = every
         self._step = (high - low) / 10 if step is None else step
 
-    def samples(self) -> AsyncIterator[Sample]:
+    def samples(self) -> AsyncGenerator[Sample, None]:
         """Yields the walk from its beginning."""
         return play(zip(itertools.count(0, self._every), self._walk(), strict=False))
 

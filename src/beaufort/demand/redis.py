@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -83,7 +83,7 @@ class Redis:
         self.mode = ""
         """How changes become known, in words; empty before the first sample."""
 
-    async def samples(self) -> AsyncIterator[Sample]:
+    async def samples(self) -> AsyncGenerator[Sample, None]:
         """Yields the demand whenever it changes and at least every two seconds. Raises SourceError."""
         try:
             from beaufort.demand.redis_link import RedisLink  # noqa: PLC0415 - an extra, imported only when it is used

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from beaufort.clock import now
 from beaufort.model import Sample
@@ -14,7 +14,7 @@ REPEAT = 2.0
 """Seconds after which the value in force is said again, so that it is not taken for stale."""
 
 
-async def play(steps: Iterable[tuple[float, float]]) -> AsyncIterator[Sample]:
+async def play(steps: Iterable[tuple[float, float]]) -> AsyncGenerator[Sample, None]:
     """Yields every (seconds from now, value) when it is due, and the last one for ever.
 
     The steps are in the order of their times, and the first is due now. A reader that falls behind gets the missed

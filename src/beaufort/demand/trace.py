@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +37,7 @@ class Trace:
         # A single row has no length to repeat after: it holds in any case.
         self._repeat = repeat and len(self._rows) > 1
 
-    def samples(self) -> AsyncIterator[Sample]:
+    def samples(self) -> AsyncGenerator[Sample, None]:
         """Replays from the first row."""
         return play(self._steps())
 
