@@ -13,6 +13,7 @@ from typer.main import get_command
 import beaufort
 from beaufort.cli import app
 from beaufort.registry import DEMAND, POLICIES, SCHEDULERS, Registry
+from beaufort.schedulers.engine.launch import DockerLaunch
 from beaufort.sections import CONTENTS, ServiceSection, settle
 from beaufort.signature import Signature
 
@@ -33,6 +34,7 @@ def blocks(page: Path, language: str) -> list[str]:
         pytest.param(CONTENTS.keys, id="the file"),
         pytest.param(Signature(ServiceSection).keys, id="a service"),
         pytest.param(Signature(settle).keys, id="settling"),
+        pytest.param(Signature(DockerLaunch).keys, id="a service on a Docker Engine"),
     ],
 )
 def test_every_key_is_in_a_table(keys: dict[str, object]) -> None:

@@ -1,7 +1,7 @@
 """Annotation -> shape: the types that the options of a plugin may have.
 
 ``int``, ``float``, ``bool``, ``str``, ``Path``, ``Secret``, ``Literal`` of texts, ``X | Y``, ``X | None``, ``list[X]``,
-``tuple[X, ...]``, ``tuple[X, Y]``, ``Mapping[str, X]``; ``Annotated`` with the units and bounds of
+``tuple[X, ...]``, ``tuple[X, Y]``, ``Mapping[str, X]``, ``Any``; ``Annotated`` with the units and bounds of
 ``beaufort.quantity``; or ``Annotated`` with any shape.
 """
 
@@ -18,7 +18,7 @@ from beaufort.quantity import NUMBER, WHOLE, Bound, Secret, Unit, shown
 from beaufort.reference import Referral
 from beaufort.shape import FAULTY, Choice, Faulty, File, Quantity, Scalar, Shape, attempt, one_of, unexpected
 
-__all__ = ["Either", "Fixed", "Listing", "Table", "shape_of"]
+__all__ = ["Anything", "Either", "Fixed", "Listing", "Table", "shape_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,22 @@ class Either:
         return options[0] if len(options) == 1 else {"anyOf": options}
 
 
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Whatever it is, it is passed on as it is."""
+
+    expected: str = "anything"
+
+    def takes(self, value: object) -> bool:  # noqa: ARG002 - as all shapes
+        return True
+
+    def read(self, value: object, place: Place, faults: list[Fault]) -> Any:  # noqa: ARG002 - as all shapes
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {}
+
+
 def shape_of(annotation: Any) -> Shape | None:
     """None for a type that no text can give."""
     metadata: Sequence[Any] = ()
@@ -160,7 +176,7 @@ def shape_of(annotation: Any) -> Shape | None:
     return _plain(annotation, metadata) if origin is None else _composite(origin, arguments)
 
 
-_PLAIN: Mapping[Any, Shape] = {bool: Scalar(bool), str: Scalar(str), Path: File(), Secret: Referral()}
+_PLAIN: Mapping[Any, Shape] = {Any: Anything(), bool: Scalar(bool), str: Scalar(str), Path: File(), Secret: Referral()}
 
 
 def _plain(annotation: Any, metadata: Sequence[Any]) -> Shape | None:

@@ -19,7 +19,7 @@ from beaufort.model import Band, Node, Resources, Service
 from beaufort.protocols import ConfigError, ContainerScheduler, DemandSource, Policy
 from beaufort.quantity import shown
 from beaufort.registry import DEMAND, SCHEDULERS, PluginSpec
-from beaufort.sections import CONTENTS, Contents
+from beaufort.sections import CONTENTS, SCHEDULER, Contents
 from beaufort.shape import Faulty, nearest, one_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _read(document: Document, faults: list[Fault], path: Path | None) -> Config 
     services = [_service(name, contents, top, faults) for name in contents.services]
     policies = _policies(contents, faults)
     sources = {name: _source(name, contents, top, faults) for name in contents.services}
-    scheduler = contents.scheduler or SCHEDULERS.spec("local", top.below("scheduler"), faults)
+    scheduler = contents.scheduler or SCHEDULERS.spec(SCHEDULER, top.below("scheduler"), faults)
     if faults or isinstance(scheduler, Faulty):
         return None
     return Config(
@@ -164,4 +164,5 @@ def launch_faults(config: Config) -> list[str]:
 def _told(at: Place, message: str) -> Fault:
     """A fault that begins with its place below ``at``, or is of ``at`` itself."""
     below, colon, rest = message.partition(": ")
-    return at.below(*below.split(".")).fault(rest) if colon and " " not in below else at.fault(message)
+    steps = [int(step) if step.isdigit() else step for step in below.split(".")]
+    return at.below(*steps).fault(rest) if colon and " " not in below else at.fault(message)

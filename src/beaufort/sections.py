@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 
 from beaufort.document import Document, Place
+from beaufort.extension import Extended
 from beaufort.model import Band, Fallback, Launch, Node, RateLimit, Resources, Service, Settling
 from beaufort.protocols import ContainerScheduler, DemandSource, Policy
 from beaufort.quantity import Above, AtLeast, Between, Bytes, Cores, Seconds, Share
@@ -19,7 +20,10 @@ from beaufort.registry import DEMAND, POLICIES, SCHEDULERS, PluginSpec
 from beaufort.shape import Grammar, attempt
 from beaufort.signature import REQUIRED, Key, Signature
 
-__all__ = ["CONTENTS", "POOL", "Contents", "Count", "Name", "Room", "ServiceSection", "capacity"]
+__all__ = ["CONTENTS", "POOL", "SCHEDULER", "Contents", "Count", "Name", "Room", "ServiceSection", "capacity"]
+
+SCHEDULER = "local"
+"""The scheduler where none is named."""
 
 POOL = "pool"
 """The name of the one node that stands for a capacity given as a total."""
@@ -253,6 +257,7 @@ class ServiceSection:
     settle: Annotated[Settling, Signature(settle)] = _SETTLING
     stale_after: Seconds = _SETTLING.stale_after
     fallback: FallbackTo = "hold"
+    options: object = None  # no key: what the keys of the scheduler say
 
     def service(self, name: str) -> Service:
         """Raises ValueError, beginning with the key, where the keys contradict each other."""
@@ -265,7 +270,7 @@ class ServiceSection:
             resources=self.resources,
             group=self.group,
             settling=replace(self.settle, stale_after=self.stale_after, fallback=_fallback(self.fallback)),
-            launch=Launch(self.command, self.image, MappingProxyType(self.env), self.grace),
+            launch=Launch(self.command, self.image, MappingProxyType(self.env), self.grace, self.options),
         )
 
 
@@ -273,6 +278,9 @@ def _fallback(said: str | int | Fallback) -> Fallback:
     if isinstance(said, Fallback):
         return said
     return Fallback(said if isinstance(said, int) else None)
+
+
+ServiceKeys = Annotated[ServiceSection, Extended(Signature(ServiceSection, lasting=True), otherwise=SCHEDULER)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,9 +293,7 @@ class Contents:
     often the controller looks for what no event told it.
     """
 
-    services: Annotated[Mapping[Name, Annotated[ServiceSection, Signature(ServiceSection, lasting=True)]], REQUIRED] = (
-        field(default_factory=dict)
-    )
+    services: Annotated[Mapping[Name, ServiceKeys], REQUIRED] = field(default_factory=dict)
     deployment: Name = "default"
     scheduler: Annotated[PluginSpec[ContainerScheduler], SCHEDULERS] | None = None
     capacity: Annotated[tuple[Node, ...], Signature(capacity)] = ()
