@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from beaufort.demo import Demo
-from beaufort.screen import Scene, Screen
+from beaufort.scene import Scene
+from beaufort.screen import Screen
 
 PICTURES = Path(__file__).parent / "pictures"
 SECONDS = 60

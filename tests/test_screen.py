@@ -14,7 +14,8 @@ from rich.console import Console
 
 from beaufort.meter import Figures, Moment, Reaction
 from beaufort.model import Counts, Desired, Event, Service
-from beaufort.screen import Lane, Scene, Screen
+from beaufort.scene import Lane, Scene
+from beaufort.screen import Screen
 
 NOTHING = Figures(capacity=10, duration=0, decisions=0, utilisation=0, reaction=Reaction(None, None, None), services={})
 FIGURES = Figures(

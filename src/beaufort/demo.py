@@ -26,7 +26,8 @@ from beaufort.journal import Given, Journal
 from beaufort.meter import Meter
 from beaufort.model import Decision, Event
 from beaufort.protocols import ConfigError, SchedulerError
-from beaufort.screen import Scene, Screen, look
+from beaufort.scene import Scene, look
+from beaufort.screen import Screen
 from beaufort.summary import Summary
 from beaufort.witness import Witness
 

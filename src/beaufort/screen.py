@@ -1,6 +1,6 @@
 """A running controller as a person sees it in a terminal: what runs, how supply follows demand, what was decided and why.
 
-It draws a ``Scene``, which is plain data. It reads no clock, and asks nobody anything.
+It draws a `scene.Scene`, which is plain data. It reads no clock, and asks nobody anything.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.panel import Panel
 from rich.text import Text
 
-from beaufort.controller import Controller
-from beaufort.meter import PAST, Figures, Meter, Moment
-from beaufort.model import NO_COUNTS, Counts, Desired, Event, Service
+from beaufort.meter import PAST, Moment
+from beaufort.model import Event
+from beaufort.scene import Lane, Scene
 
-__all__ = ["Lane", "Scene", "Screen", "look"]
+__all__ = ["Screen"]
 
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
 """Those of Okabe and Ito, "Color Universal Design" (2008), which people who see colours otherwise tell apart too."""
@@ -39,54 +38,6 @@ GAP = " " * 3
 
 NARROW = 60
 """Columns below which the table leaves out what matters less."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One service at one time."""
-
-    service: Service
-    demand: float | None
-    desired: Desired
-    granted: int
-    counts: Counts
-    past: Sequence[Moment]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """All that is drawn: the lanes in their order, the events oldest first. All times are on one clock.
-
-    ``hint`` is said at the lower edge.
-    """
-
-    title: str
-    began: float
-    now: float
-    capacity: int
-    lanes: Sequence[Lane]
-    figures: Figures
-    events: Sequence[Event]
-    hint: str = ""
-
-
-def look(controller: Controller, meter: Meter) -> Sequence[Lane]:
-    """The services of a running controller, highest priority first."""
-    decision, cluster = controller.decision, controller.cluster
-    counts = {} if cluster is None else cluster.counts
-    services = sorted(controller.services.values(), key=attrgetter("priority", "name"))
-    return [
-        Lane(
-            service=service,
-            demand=meter.demand(service.name),
-            desired=decision.desired[service.name],
-            granted=decision.grants[service.name].count if service.name in decision.grants else 0,
-            counts=counts.get(service.name, NO_COUNTS),
-            past=meter.past(service.name),
-        )
-        for service in services
-        if service.name in decision.desired
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +95,9 @@ class Screen:
         minutes, seconds = divmod(int(scene.now - scene.began), 60)
         yield Panel(
             Group(*drawing.rows(None if self._height is None else self._height - 2)),
-            title=Text(f"{scene.title} · room for {scene.capacity} containers · {minutes}:{seconds:02}", "bold not dim"),
+            title=Text(
+                f"{scene.title} · room for {scene.capacity} containers · {minutes}:{seconds:02}", "bold not dim"
+            ),
             title_align="left",
             subtitle=Text(scene.hint, "dim") if scene.hint else None,
             subtitle_align="right",
