@@ -13,16 +13,16 @@ from types import MappingProxyType
 
 import numpy as np
 
-from beaufort.allocate import Allocator
+from beaufort.accounts import NAMES, Accounts
+from beaufort.allocate import allocate
+from beaufort.claims import Claims
 from beaufort.model import (
     NO_COUNTS,
     Action,
     Band,
     Cluster,
-    Counts,
     Decision,
     Desired,
-    Grant,
     Node,
     Outcome,
     Pause,
@@ -31,15 +31,17 @@ from beaufort.model import (
     Service,
 )
 from beaufort.policies.constant import Constant
-from beaufort.pool import Amounts, Numbers, Pool
+from beaufort.pool import Numbers, Pool
 from beaufort.protocols import Policy
 from beaufort.room import Room
-from beaufort.workload import BOUNDLESS, Workload
+from beaufort.settle import BOUNDLESS
+from beaufort.strangers import Strangers
+from beaufort.workload import Workload
 
 __all__ = ["Scaler", "Scope"]
 
-NAMES = 3
-"""How many other services a reason names at most."""
+REFUSALS = {"NoRoom", "Rejected"}
+"""Errors of an outcome that are told at once. What may have been accepted is told with the next snapshot, which shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +62,35 @@ class Scaler:
 
     def __init__(self, scope: Scope, *, at_rest: bool = False) -> None:
         self._scope = scope
-        self._works = [Workload(service, scope.policies[service.name], at_rest=at_rest) for service in scope.services]
-        self._index = {service.name: index for index, service in enumerate(scope.services)}
-        self._ceiling = np.array([BOUNDLESS if s.max is None else s.max for s in scope.services], dtype=np.int64)
+        self._services = sorted(scope.services, key=lambda service: service.priority)
+        self._works = [Workload(service, scope.policies[service.name], at_rest=at_rest) for service in self._services]
+        self._index = {service.name: index for index, service in enumerate(self._services)}
+        self._claims = Claims(self._services, scope.bands)
         self._wake = np.full(len(self._works), -math.inf)
         self._cluster: Cluster | None = None
         self._pauses: Mapping[str, Pause] = {}
-        self._strangers: Mapping[str, Counts] = {}
-        self._turned_out = False
-        self._desired: dict[str, Desired] = {}
-        self._grants: dict[str, Grant] = {}
-        self._shortfall: dict[str, int] = {}
-        self._waits: Mapping[int, int] = {}
+        self._strangers = Strangers()
+        self._answered: set[int] = set()
+        self._crowded: set[int] = set()
+        self._desired: Mapping[str, Desired] = {}
         self._use(scope.capacity)
 
     def _use(self, nodes: tuple[Node, ...]) -> None:
         """Decide about this capacity from now on."""
-        services = self._scope.services
+        count = len(self._works)
         self._nodes = nodes
-        self._pool = Pool.of(services, nodes, self._scope.quotas)
-        self._allocator = Allocator(services, nodes, self._pool, self._scope.bands)
-        self._room = Room(services, nodes, self._pool)
-        self._most = self._pool.most(self._ceiling)
-        self._wanted, self._floor, self._granted = (np.zeros(len(services), dtype=np.int64) for _ in range(3))
-        self._worded = np.full(len(services), -1)
-        self._remainder, self._asked = (np.zeros(len(services), dtype=bool) for _ in range(2))
+        self._pool = Pool.of(self._services, nodes, self._scope.quotas)
+        self._room = Room(self._services, nodes, self._pool)
+        alone = self._pool.alone()
+        if self._room.placement is not None:
+            alone = np.minimum(alone, self._room.placement.alone())
+        self._holds: list[int] = np.minimum(alone, BOUNDLESS).astype(np.int64).tolist()
+        self._granted, self._at_once = np.zeros((2, count), dtype=np.int64)
+        self._asked = np.zeros(count, dtype=bool)
+        self._accounts = Accounts(self._works, self._pool, self._claims)
         self._wake[:] = -math.inf
-        for index in range(len(services)):
+        self._due = True
+        for index in range(count):
             self._update(index)
 
     def reconfigured(self, scope: Scope, now: float) -> Scaler:
@@ -104,8 +108,11 @@ class Scaler:
         after = Scaler(replace(scope, services=(*scope.services, *leaving), policies=policies))
         for index, work in enumerate(after._works):
             if work.service.name in self._index:
-                work.succeed(self._works[self._index[work.service.name]], now)
+                before = self._index[work.service.name]
+                work.succeed(self._works[before], now)
                 after._update(index)
+                if before in self._answered:
+                    after._answered.add(index)
         return after
 
     @property
@@ -116,6 +123,7 @@ class Scaler:
     def look_again(self) -> None:
         """Have the next step form every desire anew, as if all had changed: the slow repair of what an event missed."""
         self._wake[:] = -math.inf
+        self._due = True
 
     def step(
         self,
@@ -127,48 +135,66 @@ class Scaler:
     ) -> Decision:
         """Decide. ``cluster`` is the newest snapshot, or None while the scheduler can't be read: then nothing is done.
 
-        ``samples``: those that are new, per service, oldest first. ``outcomes``: how the actions of earlier steps ended.
+        ``samples``: those that are new, per service, oldest first. ``outcomes``: how the actions of earlier steps ended;
+        the snapshot counts what was accepted, but may be older than a refusal.
         """
-        changed = self._feed(samples) | self._conclude(outcomes)
-        seen = self._see(now, cluster)
-        changed |= seen | self._pause(pauses) | set(np.flatnonzero(self._wake <= now).tolist())
-        if (self._desire(now, changed, pauses) or seen) and cluster is not None:
-            self._granted = self._allocator.allocate(self._wanted, self._floor, self._room.current, self._remainder)
-        actions = () if cluster is None else self._plan(now, changed)
-        return Decision(now, self._desired, self._grants, actions, self._shortfall)
+        changed = self._feed(now, samples)
+        outcomes = list(outcomes)
+        changed |= self._conclude(outcome for outcome in outcomes if outcome.error not in REFUSALS)
+        if cluster is not None and cluster is not self._cluster:
+            changed |= self._see(now, cluster)
+        changed |= self._conclude(outcome for outcome in outcomes if outcome.error in REFUSALS)
+        changed |= self._pause(pauses) | set(np.flatnonzero(self._wake <= now).tolist())
+        self._desire(now, changed, pauses)
+        actions: tuple[Action, ...] = ()
+        if cluster is None:
+            self._due = True
+            self._accounts.blind(now, changed)
+        elif changed or self._due:
+            actions = self._plan(now, changed)
+        return Decision(now, self._desired, self._accounts.grants, actions, self._accounts.shortfall)
 
-    def _feed(self, samples: Mapping[str, Sequence[Sample]]) -> set[int]:
+    def _feed(self, now: float, samples: Mapping[str, Sequence[Sample]]) -> set[int]:
         fed = {self._index[name] for name in samples if name in self._index}
         for index in fed:
             work = self._works[index]
-            work.feed(samples[work.service.name])
+            work.feed(now, samples[work.service.name])
         return fed
 
     def _conclude(self, outcomes: Iterable[Outcome]) -> set[int]:
         concluded = set()
         for outcome in outcomes:
             index = self._index.get(outcome.service)
-            if index is not None:
-                self._works[index].conclude(outcome)
-                self._update(index)
-                concluded.add(index)
+            if index is None:
+                self._strangers.conclude(outcome)
+                continue
+            self._works[index].conclude(outcome)
+            concluded.add(index)
+            if outcome.error == "NoRoom":
+                self._crowded.add(index)
+        self._answered |= concluded
         return concluded
 
-    def _see(self, now: float, cluster: Cluster | None) -> set[int]:
+    def _see(self, now: float, cluster: Cluster) -> set[int]:
         """Take in a new snapshot; the services of which it shows something new."""
-        if cluster is None or cluster is self._cluster:
-            return set()
         self._cluster = cluster
-        if not self._scope.capacity and cluster.nodes != self._nodes:
+        # Nodes that are no longer told of are not gone: what they can hold is as it was, as far as anybody knows.
+        if not self._scope.capacity and cluster.nodes and cluster.nodes != self._nodes:
             self._use(cluster.nodes)
-        seen = set()
-        for index, work in enumerate(self._works):
-            if work.see(now, cluster.counts.get(work.service.name, NO_COUNTS)):
-                self._update(index)
-                seen.add(index)
-        strangers = cluster.counts.keys() - self._index.keys()
-        self._strangers = {name: cluster.counts[name] for name in sorted(strangers) if cluster.counts[name].held}
-        self._turned_out = False
+        held, told = self._room.held.copy(), cluster.counts
+        fresh = {i for i, work in enumerate(self._works) if told.get(work.service.name, NO_COUNTS) is not work.counts}
+        seen = {
+            i for i in fresh | self._answered if self._works[i].see(now, told.get(self._services[i].name, NO_COUNTS))
+        }
+        for index in seen:
+            self._update(index)
+        self._answered.clear()
+        self._due |= self._strangers.see(told, self._index) or bool(seen)
+        if (self._room.held < held).any():
+            for index in self._crowded:
+                self._works[index].backoff.room_appeared()
+            seen |= self._crowded
+            self._crowded.clear()
         return seen
 
     def _pause(self, pauses: Mapping[str, Pause]) -> set[int]:
@@ -181,42 +207,51 @@ class Scaler:
         self._room.update(index, work.counts, work.asked)
         self._asked[index] = work.asked is not None
 
-    def _desire(self, now: float, changed: set[int], pauses: Mapping[str, Pause]) -> bool:
-        """Form the desires of these services anew. True if what any of them is to be granted may change by it."""
+    def _desire(self, now: float, changed: set[int], pauses: Mapping[str, Pause]) -> None:
+        """Form the desires of these services anew, and note whether what any of them may be granted is not as before."""
         if not changed:
-            return False
-        desired, differs = dict(self._desired), False
-        for index in changed:
-            work, most = self._works[index], int(self._most[index])
-            work.desire(now, most, pauses.get(work.service.name))
-            bounds = work.bounds(now)
-            differs |= bounds != (self._wanted[index], self._floor[index])
-            self._wanted[index], self._floor[index] = bounds
-            self._remainder[index] = work.desired.remainder
-            self._wake[index] = work.wake_at
-            desired[work.service.name] = work.desired
-        self._desired = desired
-        return differs
+            return
+        which = sorted(changed)
+        works = [self._works[index] for index in which]
+        for index, work in zip(which, works, strict=True):
+            work.desire(now, self._holds[index], pauses.get(work.service.name))
+        self._desired = {**self._desired, **{work.service.name: work.desired for work in works}}
+        for known, new in (
+            (self._claims.most, [work.most for work in works]),
+            (self._claims.least, [work.least for work in works]),
+            (self._claims.remainder, [work.desired.remainder for work in works]),
+        ):
+            self._due |= bool((known[which] != new).any())
+            known[which] = new
+        self._wake[which] = [work.wake_at for work in works]
 
     def _plan(self, now: float, changed: set[int]) -> tuple[Action, ...]:
-        current = self._room.current
-        free_to_act = ~self._asked
-        shrinking = np.flatnonzero((self._granted < current) & free_to_act)
-        growing = np.flatnonzero((self._granted > current) & free_to_act)
-        starts = {} if self._strangers else self._room.grow(self._granted, growing)
-        waits = {i: int(self._granted[i] - current[i]) - starts.get(i, 0) for i in growing.tolist()}
-        waits = {index: count for index, count in waits.items() if count > 0}
-        self._explain(now, changed, waits, shrinking)
-        actions = self._turn_out()
+        """Shrink first; grow only into room that is truly free."""
+        if self._due:
+            self._granted, self._at_once = allocate(self._pool, self._claims, self._room)
+            self._due = False
+        granted, current = self._granted, self._room.current
+        shrinking = np.flatnonzero((granted < current) & ~self._asked)
+        starts = self._starts()
+        waiting = np.where(self._asked, 0, np.maximum(granted - current, 0) - starts)
+        self._accounts.settle(now, changed, granted, waiting, self._leaving() if waiting.any() else "")
+        takers = np.flatnonzero(waiting)
+        actions = self._strangers.turn_out()
         actions += [
-            self._act(index, int(self._granted[index]), self._why_less(index, growing)) for index in shrinking.tolist()
+            self._act(index, int(granted[index]), self._why_less(index, takers)) for index in shrinking.tolist()
         ]
-        actions += [
-            self._act(index, int(current[index]) + count, self._why_more(index))
-            for index, count in starts.items()
-            if count
-        ]
+        for index in np.flatnonzero(starts).tolist():
+            actions.append(self._act(index, int(current[index] + starts[index]), self._works[index].desired.reason))
         return tuple(actions)
+
+    def _starts(self) -> Numbers:
+        """How many containers each service may start now."""
+        starts = np.zeros_like(self._granted)
+        growing = np.flatnonzero(self._granted > self._room.staying)
+        if not self._strangers.held:
+            starts[growing] = np.minimum(self._room.starts(self._granted, growing), self._at_once[growing])
+        starts[self._asked] = 0
+        return starts
 
     def _act(self, index: int, target: int, reason: str) -> Action:
         work = self._works[index]
@@ -224,68 +259,18 @@ class Scaler:
         self._update(index)
         return Action(work.service.name, work.counts.current, target, reason)
 
-    def _turn_out(self) -> list[Action]:
-        """Containers of ours whose service is not in the configuration go, once a snapshot."""
-        if self._turned_out:
-            return []
-        self._turned_out = True
-        reason = "is not in the configuration"
-        return [Action(name, held.current, 0, reason) for name, held in self._strangers.items() if held.current]
-
-    def _why_less(self, index: int, growing: Numbers) -> str:
-        grant = self._grants[self._works[index].service.name]
-        priority = self._works[index].service.priority
-        takers = [self._works[i].service for i in growing if self._works[i].service.priority <= priority]
-        if grant.count >= grant.desired or not takers:
-            return grant.reason
-        names = ", ".join(f"{taker.name} (priority {taker.priority})" for taker in takers[:NAMES])
-        return f"{grant.reason}; gives way to {names}"
-
-    def _why_more(self, index: int) -> str:
-        return self._grants[self._works[index].service.name].reason
-
-    def _explain(self, now: float, changed: set[int], waits: Mapping[int, int], shrinking: Numbers) -> None:
-        """Word the grants anew where anything about them has changed."""
-        anew = changed | waits.keys() | self._waits.keys() | set(np.flatnonzero(self._granted != self._worded).tolist())
-        if not anew:
-            return
-        self._waits, self._worded = waits, self._granted.copy()
-        stopping = self._stopping(shrinking) if waits else ""
-        free = self._pool.room - self._granted @ self._pool.need
-        self._grants, self._shortfall = dict(self._grants), dict(self._shortfall)
-        for index in anew:
-            self._word(now, index, free, f"; {waits[index]} of them wait for room{stopping}" if index in waits else "")
-
-    def _word(self, now: float, index: int, free: Amounts, waits: str) -> None:
+    def _why_less(self, index: int, takers: Numbers) -> str:
         work = self._works[index]
-        name, count, desired = work.service.name, int(self._granted[index]), work.desired
-        short = int(self._wanted[index]) - count
-        if desired.remainder:
-            gets = f"gets {count}" + (f": {held}" if (held := work.held_back(now)) else "")
-            short = 0
-        elif count >= desired.count:
-            gets = f"gets {count}"
-        else:
-            why = work.held_back(now) if short <= 0 else self._lack(index, free)
-            gets = f"gets {count}: {why}"
-        self._grants[name] = Grant(name, count, desired.count, f"{desired.reason}; {gets}{waits}")
-        if short > 0:
-            self._shortfall[name] = short
-        else:
-            self._shortfall.pop(name, None)
+        if self._granted[index] >= work.desired.count:
+            return work.desired.reason
+        if not work.desired.remainder:
+            takers = takers[: np.searchsorted(self._claims.priority[takers], work.service.priority, side="right")]
+        names = [f"{self._services[taker].name} (priority {self._claims.priority[taker]})" for taker in takers[:NAMES]]
+        return f"gives way to {', '.join(names)}" if names else self._accounts.lack(index)
 
-    def _lack(self, index: int, free: Amounts) -> str:
-        names = [
-            name for name, need, left in zip(self._pool.names, self._pool.need[index], free, strict=True) if need > left
-        ]
-        return f"pool full ({', '.join(names)})" if names else "no node has room for another"
-
-    def _stopping(self, shrinking: Numbers) -> str:
-        """Who is about to give room, in words."""
-        leaving = {self._works[i].service.name: int(self._room.current[i] - self._granted[i]) for i in shrinking}
-        for index in np.flatnonzero(self._room.stopping):
-            work = self._works[index]
-            leaving[work.service.name] = leaving.get(work.service.name, 0) + work.counts.stopping
-        leaving |= {name: counts.held for name, counts in self._strangers.items()}
-        words = [f"{count} held by {name} stopping" for name, count in list(leaving.items())[:NAMES]]
-        return f", {', '.join(words)}" if words else ""
+    def _leaving(self) -> str:
+        """Who holds the room that others wait for, in words."""
+        held = np.maximum(self._room.stopping, self._room.held - self._granted)
+        leaving = [(self._services[index].name, int(held[index])) for index in np.flatnonzero(held > 0)[:NAMES]]
+        leaving += self._strangers.held.items()
+        return "".join(f", {count} held by {name} stopping" for name, count in leaving[:NAMES])

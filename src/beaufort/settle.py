@@ -1,7 +1,8 @@
 """Settling: how the wish of a policy becomes a calm desired count. The one place for it, for all policies.
 
-In this order: idle and activation, tolerance, stabilisation windows, rate limits, the ramp after a silence, and the
-service's own min and max. It holds the past of one service, and no more of it than its windows are long.
+In this order: activation, tolerance, stabilisation windows, rate limits, the ramp after a silence, the wait before the
+last container goes, and the service's own min and max. It holds the past of one service, and no more of it than its
+windows are long.
 """
 
 from __future__ import annotations
@@ -13,9 +14,15 @@ from operator import ge, le
 
 from beaufort.model import Counts, Desired, Service, Wish
 
-__all__ = ["NEVER", "Settler"]
+__all__ = ["BOUNDLESS", "NEVER", "Settler"]
 
 NEVER = math.inf
+
+BOUNDLESS = 1 << 40
+"""More containers than anything can hold: the maximum of a service that has none."""
+
+ROUNDING = 1e-9
+"""The share of a wish that is rounding: 0.3 / 0.1 is three."""
 
 
 class Extreme:
@@ -26,26 +33,29 @@ class Extreme:
     def __init__(self, window: float, dominates: Callable[[int, int], bool]) -> None:
         self._window = window
         self._dominates = dominates
+        # When a value was last in force: later ones are further from the extreme.
         self._entries: deque[tuple[float, int]] = deque()
 
     def put(self, now: float, value: int) -> None:
-        """From ``now`` on it is ``value``. What it was until now counts as seen at ``now`` too."""
+        """From ``now`` on it is ``value``. What it was until now counts as seen at now too."""
         entries = self._entries
-        if entries:
-            self._append(now, entries[-1][1])
-        self._append(now, value)
-        while entries[0][0] <= now - self._window:
-            entries.popleft()
-
-    def _append(self, now: float, value: int) -> None:
-        entries = self._entries
+        if entries and entries[-1][1] != value:
+            entries[-1] = now, entries[-1][1]
         while entries and self._dominates(value, entries[-1][1]):
             entries.pop()
         entries.append((now, value))
+        # The newest stays, though by rounding a short window may be no time at all.
+        while entries[0][0] + self._window <= now and len(entries) > 1:
+            entries.popleft()
 
-    def until(self) -> float:
-        """When the present extreme leaves the window."""
-        return self._entries[0][0] + self._window
+    def until(self, holds: Callable[[int], bool]) -> float:
+        """When the first value for which ``holds`` is no longer true becomes the extreme, if nothing changes till then."""
+        until = NEVER
+        for at, value in self._entries:
+            if not holds(value):
+                break
+            until = at + self._window
+        return until
 
     @property
     def value(self) -> int:
@@ -63,8 +73,8 @@ class Settler:
         "_ramp",
         "_rises",
         "_service",
+        "_why",
         "count",
-        "held_back",
         "wake_at",
     )
 
@@ -73,8 +83,8 @@ class Settler:
         settling = service.settling
         self.count: int | None = None
         self.wake_at = NEVER
-        self.held_back = ""
-        self._active_at: float | None = None
+        self._why = ""
+        self._active_at = -math.inf
         self._ramp: tuple[float, int] | None = None
         self._rises = Extreme(settling.window_up, le) if settling.window_up else None
         self._falls = Extreme(settling.window_down, ge) if settling.window_down else None
@@ -91,114 +101,144 @@ class Settler:
 
     def settle(self, now: float, wish: Wish, counts: Counts, demand: float | None) -> Desired:
         """The desired count for a fresh ``wish``. ``demand`` is None for a policy that needs none."""
-        self.wake_at, self.held_back = NEVER, ""
+        self.wake_at, self._why = NEVER, ""
         if self.count is None:
             self._remember(now, counts.current)
         base = counts.current if self.count is None else self.count
-        count = math.ceil(wish.count - 1e-9)
+        count = _whole(wish.count)
         if demand is not None:
-            count = self._tolerate(wish.count, self._activate(now, demand, count, base), base)
+            count, stays_until = self._activate(now, demand, count, base)
+            count = self._tolerate(wish.count, count, base)
             count = self._stabilise(now, count, base)
             count = self._limit(count, base)
-            count = self._ramped(now, count)
+            count = self._ramped(now, count, base)
+            count = self._keep_last(count, stays_until)
         return self._conclude(now, count, wish.reason)
 
-    def silent(self, now: float, counts: Counts, reason: str, *, fallback: bool) -> Desired:
-        """The desired count when there is no data: the last wish, or after ``stale_after`` the ``fallback``."""
-        self.wake_at, self.held_back = NEVER, ""
-        count = counts.current if self.count is None else self.count
-        if fallback:
-            rule = self._service.settling.fallback
-            if rule.count is not None:
-                count = max(rule.count, counts.current) if rule.if_higher else rule.count
-            self._ramp = (NEVER, self._service.clamp(count))
-        return self._conclude(now, count, reason)
+    def hold(self, now: float, counts: Counts, reason: str) -> Desired:
+        """The desired count when nothing can be told: as before."""
+        self.wake_at, self._why = NEVER, ""
+        return self._conclude(now, counts.current if self.count is None else self.count, reason)
 
-    def _activate(self, now: float, demand: float, count: int, base: int) -> int:
+    def fall_back(self, now: float, counts: Counts, reason: str) -> Desired:
+        """The desired count when there has been no data for too long: by the rule of the service's ``fallback``."""
+        desired = self.hold(now, counts, reason)
+        rule = self._service.settling.fallback
+        if rule.count is not None:
+            count = max(rule.count, desired.count) if rule.if_higher else rule.count
+            desired = self._conclude(now, count, reason)
+        self._ramp = NEVER, desired.count
+        return desired
+
+    def reset(self) -> None:
+        """Nothing is to be settled at present, so nothing is waited for."""
+        self.wake_at = NEVER
+
+    def _activate(self, now: float, demand: float, count: int, base: int) -> tuple[int, float]:
+        """The count by the rules of activation and idleness; and until when the last container stays if it is zero."""
         settling = self._service.settling
         if demand > settling.activation:
             self._active_at = now
-            return max(count, 1)
-        if self._service.min > 0 or base == 0:
-            return count if self._service.min > 0 else 0
-        idle_until = -math.inf if self._active_at is None else self._active_at + settling.idle
-        if now >= idle_until:
-            return 0
-        if count < 1:
-            self._hold(idle_until, f"idle for less than {settling.idle:g} s")
-        return max(count, 1)
+            return max(count, 1), -math.inf
+        if self._service.min > 0:
+            return count, -math.inf
+        idle_at = self._active_at + settling.idle
+        if base == 0 or now >= idle_at:
+            return 0, -math.inf
+        self.wake_at = idle_at
+        return count, idle_at
 
     def _tolerate(self, exact: float, count: int, base: int) -> int:
         settling = self._service.settling
-        if count > base > 0 and exact <= base * (1 + settling.tolerance_up):
+        if count > base > 0 and exact <= base * (1 + settling.tolerance_up) * (1 + ROUNDING):
+            self._why = f"; {exact:.4g} is within {settling.tolerance_up:.0%} of {base}"
             return base
-        if 0 < count < base and exact >= base * (1 - settling.tolerance_down) - 1e-9:
+        if 0 < count < base and exact >= base * (1 - settling.tolerance_down) * (1 - ROUNDING):
+            self._why = f"; {exact:.4g} is within {settling.tolerance_down:.0%} of {base}"
             return base
         return count
 
     def _stabilise(self, now: float, count: int, base: int) -> int:
-        if self._rises is not None:
-            self._rises.put(now, count)
-        if self._falls is not None:
-            self._falls.put(now, count)
-        if count > base and self._rises is not None and self._rises.value < count:
-            lowest = max(base, self._rises.value)
-            self._hold(self._rises.until(), "has not wanted more for long enough")
-            return lowest
-        if count < base and self._falls is not None and self._falls.value > count:
-            highest = min(base, self._falls.value)
-            window = self._service.settling.window_down
-            self._hold(self._falls.until(), f"wanted {self._falls.value} in the last {window:g} s")
-            return highest
+        rises, falls, settling = self._rises, self._falls, self._service.settling
+        if rises is not None:
+            rises.put(now, count)
+            if count > base and rises.value < count:
+                lowest = max(base, rises.value)
+                until = rises.until(lambda value: value <= lowest)
+                self._wait(until, f"wanted only {rises.value} in the last {settling.window_up:g} s")
+                count = lowest
+        if falls is not None:
+            falls.put(now, count)
+            if count < base and falls.value > count:
+                highest = min(base, falls.value)
+                until = falls.until(lambda value: value >= highest)
+                self._wait(until, f"wanted {falls.value} in the last {settling.window_down:g} s")
+                count = highest
         return count
 
     def _limit(self, count: int, base: int) -> int:
-        settling = self._service.settling
-        if settling.limit_up is not None and self._lowest is not None and count > base:
+        up, down = self._service.settling.limit_up, self._service.settling.limit_down
+        if up is not None and self._lowest is not None and count > base:
             low = self._lowest.value
-            bound = max(base, low + settling.limit_up.room(low))
-            if bound < count:
-                self._hold(self._lowest.until(), "rate limit")
-                return bound
-        if settling.limit_down is not None and self._highest is not None and count < base:
+            highest = max(base, low + up.room(low))
+            if highest < count:
+                until = self._lowest.until(lambda value: value + up.room(value) <= highest)
+                self._wait(until, f"at most {up.room(low)} more in {up.period:g} s")
+                return highest
+        if down is not None and self._highest is not None and count < base:
             high = self._highest.value
-            bound = min(base, high - settling.limit_down.room(high))
-            if bound > count:
-                self._hold(self._highest.until(), "rate limit")
-                return bound
+            lowest = min(base, high - down.room(high))
+            if lowest > count:
+                until = self._highest.until(lambda value: value - down.room(value) >= lowest)
+                self._wait(until, f"at most {down.room(high)} fewer in {down.period:g} s")
+                return lowest
         return count
 
-    def _ramped(self, now: float, count: int) -> int:
+    def _ramped(self, now: float, count: int, base: int) -> int:
+        """On the way from where the silence ended, as far as the time since then allows; never back."""
         if self._ramp is None:
             return count
-        since, origin = self._ramp
-        if since == NEVER:
-            self._ramp = (since := now), origin
-        ramp = self._service.settling.ramp
-        if count == origin or now >= since + ramp:
+        since, origin = min(now, self._ramp[0]), self._ramp[1]
+        self._ramp = since, origin
+        ramp, way = self._service.settling.ramp, abs(count - origin)
+        if way == 0 or now >= since + ramp:
             self._ramp = None
             return count
-        self._hold(min(since + ramp, now + ramp / abs(count - origin)), "data is back: moves there step by step")
-        moved = (count - origin) * (now - since) / ramp
-        return origin + math.trunc(moved)
+        pace = ramp / way
+        steps = int((now - since) / pace)
+        steps += since + (steps + 1) * pace <= now
+        up, down = max(base, min(origin + steps, count)), min(base, max(origin - steps, count))
+        reached = up if count > base else down
+        if reached != count:
+            next_step = since + (abs(reached - origin) + 1) * pace
+            self._wait(min(since + ramp, next_step), f"data is back: to {count} within {ramp:g} s")
+        return reached
 
-    def _hold(self, until: float, why: str) -> None:
+    def _keep_last(self, count: int, until: float) -> int:
+        if count > 0 or until == -math.inf:
+            return count
+        self._wait(until, f"idle for less than {self._service.settling.idle:g} s")
+        return 1
+
+    def _wait(self, until: float, why: str) -> None:
         self.wake_at = min(self.wake_at, until)
-        self.held_back = why
+        self._why = f"{self._why}; {why}"
 
     def _conclude(self, now: float, count: int, reason: str) -> Desired:
         clamped = self._service.clamp(count)
         self._remember(now, clamped)
         self.count = clamped
-        if self.held_back:
-            reason = f"{reason}; {self.held_back}"
         if clamped != count:
-            bound = "min" if clamped > count else "max"
-            reason = f"{reason}; {bound} {clamped}, alone it would be {count}"
-        return Desired(self._service.name, clamped, f"wants {clamped}: {reason}")
+            self._why = f"{self._why}; {'min' if clamped > count else 'max'} {clamped} instead of {count}"
+        return Desired(self._service.name, clamped, f"wants {clamped}: {reason}{self._why}")
 
     def _remember(self, now: float, count: int) -> None:
         if self._lowest is not None:
             self._lowest.put(now, count)
         if self._highest is not None:
             self._highest.put(now, count)
+
+
+def _whole(wish: float) -> int:
+    """As many containers as carry the wish."""
+    return min(max(0, math.ceil(wish - ROUNDING * max(1.0, wish))), BOUNDLESS)

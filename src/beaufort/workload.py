@@ -4,28 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from beaufort.backoff import Backoff
-from beaufort.model import NO_COUNTS, Counts, Desired, Direction, Outcome, Pause, Sample, Service
+from beaufort.backoff import NO_ROOM, Backoff
+from beaufort.model import Counts, Desired, Direction, Outcome, Pause, Sample, Service, Wish
 from beaufort.protocols import Policy, View
-from beaufort.settle import NEVER, Settler
+from beaufort.settle import BOUNDLESS, NEVER, Settler
 
-__all__ = ["BOUNDLESS", "Workload"]
+__all__ = ["Workload"]
 
-BOUNDLESS = 1 << 40
-"""More containers than anything can hold: the maximum of a service that has none."""
+_STILL = {Direction.IN: "not made smaller", Direction.OUT: "not made larger", Direction.BOTH: "left as it is"}
 
 
 class Workload:
-    """A service with its policy, its samples, its settling, its failures, and what was last asked of the scheduler."""
+    """A service with its policy, its samples, its settling, its failures, and what was last asked of the scheduler.
 
-    def __init__(self, service: Service, policy: Policy, *, at_rest: bool) -> None:
+    ``desired`` is what it wants; ``most`` and ``least`` are the bounds of what it may be granted. ``wake_at`` is when any
+    of them would change with nothing new.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_adopted",
+        "_began",
+        "_fresh",
+        "_latest",
+        "_memory",
+        "_pause",
+        "_policy",
+        "_settler",
+        "asked",
+        "backoff",
+        "counts",
+        "desired",
+        "least",
+        "most",
+        "service",
+        "wake_at",
+    )
+
+    def __init__(self, service: Service, policy: Policy, *, at_rest: bool = False) -> None:
         self.service = service
-        self.counts = NO_COUNTS
+        self.counts = Counts()
         self.asked: int | None = None
-        self.no_room = False
         self.wake_at = -math.inf
         self.desired = Desired(service.name, service.min, "not looked at yet")
+        self.most = self.least = 0
         self.backoff = Backoff()
         self._policy = policy
         self._settler = Settler(service)
@@ -33,30 +57,30 @@ class Workload:
         self._fresh: list[Sample] = []
         self._memory: object = None
         self._adopted = at_rest
-        self._began = -math.inf if at_rest else math.nan
+        self._began: float | None = -math.inf if at_rest else None
         self._accepted = False
         self._pause: Pause | None = None
 
     def succeed(self, before: Workload, now: float) -> None:
         """Take over what is known from the same service under an earlier configuration."""
-        self._latest, self._began = before._latest, before._began
+        self._latest, self._began, self._adopted = before._latest, before._began, before._adopted
         self.counts, self.asked, self._accepted = before.counts, before.asked, before._accepted
+        self.desired = before.desired
         if type(self._policy) is type(before._policy):
             self._memory = before._memory
         if self.service == before.service:
             self._settler = before._settler
         elif before._settler.count is not None:
             self._settler.adopt(now, before._settler.count)
-        if self.service.launch == before.service.launch:
+        if (self.service.launch, self.service.resources) == (before.service.launch, before.service.resources):
             self.backoff = before.backoff
-        self._adopted = before._adopted
 
     def see(self, now: float, counts: Counts) -> bool:
         """A new snapshot shows these counts. True if they, or what is known of what was asked, are not as before."""
-        changed = counts != self.counts or self.no_room
-        self.counts, self.no_room = counts, False
+        changed = counts is not self.counts and counts != self.counts
+        self.counts = counts
         self.backoff.see(now, counts)
-        if self.asked is not None and self._accepted:
+        if self._accepted:
             self.asked, self._accepted, changed = None, False, True
         if not self._adopted:
             self._settler.adopt(now, counts.current)
@@ -64,84 +88,94 @@ class Workload:
         return changed
 
     def conclude(self, outcome: Outcome) -> None:
-        """What was asked was accepted, or not. What may have been accepted is held until a newer snapshot tells."""
+        """What was asked was accepted, or not. What may have been done of it is held until a newer snapshot tells."""
+        self._accepted = self.asked is not None
         if outcome.error == "Rejected":
-            self.backoff.rejected = outcome.detail
-        elif outcome.error == "NoRoom":
-            self.no_room = True
+            self.backoff.reject(outcome.detail)
+        elif outcome.error is None:
+            self.backoff.accept()
         else:
-            self._accepted = True
-            return
-        self.asked = None
+            no_room = outcome.error == "NoRoom"
+            self.backoff.refuse(outcome.at, NO_ROOM if no_room else f"the scheduler failed: {outcome.detail}")
 
-    def feed(self, samples: Sequence[Sample]) -> None:
-        """New samples, oldest first. One that is not newer than the newest is dropped."""
+    def feed(self, now: float, samples: Sequence[Sample]) -> None:
+        """New samples, oldest first. One older than the newest is dropped; one from the future is taken for one of now."""
         for sample in samples:
-            if self._latest is None or sample.at > self._latest.at:
-                self._latest = sample
-                self._fresh.append(sample)
+            if self._latest is None or sample.at >= self._latest.at:
+                self._latest = sample if sample.at <= now else replace(sample, at=now)
+                self._fresh.append(self._latest)
 
-    def desire(self, now: float, most: int, pause: Pause | None) -> None:
-        """Form the desired count anew. ``most`` is what an empty pool could hold of it."""
-        if math.isnan(self._began):
+    def desire(self, now: float, holds: int, pause: Pause | None) -> None:
+        """Form the desired count anew. ``holds`` is how many an empty pool could hold."""
+        if self._began is None:
             self._began = now
         self._pause = pause if pause is not None and pause.holds(now) else None
-        if self._policy.needs_demand and self._is_silent(now):
-            self.desired = self._without_data(now)
-        else:
-            self.desired = self._with_data(now, most)
-        wakes = [self._settler.wake_at, self.backoff.wake_at(now)]
-        if self._pause is not None and self._pause.until is not None:
-            wakes.append(self._pause.until)
+        stale_at = NEVER
         if self._policy.needs_demand:
-            stale_at = self._stale_at
-            wakes.append(stale_at if stale_at > now else NEVER)
-        self.wake_at = min(wakes)
-
-    def bounds(self, now: float) -> tuple[int, int]:
-        """The most and the least that the service may be granted: the desired count and the minimum, unless held."""
-        wanted, floor = self.desired.count, self.service.min
-        current = self.counts.current
-        limit = current if self.no_room else self.backoff.most(now, current)
-        if limit is not None:
-            wanted = min(wanted, limit)
-        if self._pause is not None and self._pause.direction is not Direction.IN:
-            wanted = min(wanted, current)
-        if self._pause is not None and self._pause.direction is not Direction.OUT:
-            wanted = floor = max(wanted, current)
-        return wanted, floor
+            stale_at = (self._began if self._latest is None else self._latest.at) + self.service.settling.stale_after
+        if now >= stale_at or (self._latest is None and self._policy.needs_demand):
+            self.desired = self._without_data(now, stale_at)
+        else:
+            self.desired = self._ask(now, holds)
+        self._fresh = []
+        self._bound(now)
+        self.wake_at = min(self._settler.wake_at, self.backoff.wake_at(now))
+        if now < stale_at < self.wake_at:
+            self.wake_at = stale_at
+        if self._pause is not None and self._pause.until is not None:
+            self.wake_at = min(self.wake_at, self._pause.until)
 
     def held_back(self, now: float) -> str | None:
         """Why the service may not have what it desires, apart from the pool."""
         if self._pause is not None:
-            return f"paused ({self._pause.direction})"
-        if self.no_room:
-            return "the scheduler found no room"
-        return self.backoff.reason(now) if self.backoff.most(now, self.counts.current) is not None else None
+            return f"paused: {_STILL[self._pause.direction]}"
+        return self.backoff.reason(now) if self.backoff.most(now, self.counts) is not None else None
 
-    @property
-    def _stale_at(self) -> float:
-        since = self._began if self._latest is None else self._latest.at
-        return since + self.service.settling.stale_after
+    def _bound(self, now: float) -> None:
+        wanted, current = self.desired.count, self.counts.current
+        least = self.service.min
+        limit = self.backoff.most(now, self.counts)
+        if limit is not None:
+            wanted = min(wanted, limit)
+        if self._pause is not None:
+            if self._pause.direction is not Direction.IN:
+                wanted = min(wanted, current)
+            if self._pause.direction is not Direction.OUT:
+                wanted, least = max(wanted, current), max(least, current)
+        self.most, self.least = min(wanted, BOUNDLESS), min(least, wanted, BOUNDLESS)
 
-    def _is_silent(self, now: float) -> bool:
-        return self._latest is None or now >= self._stale_at
+    def _without_data(self, now: float, stale_at: float) -> Desired:
+        if now < stale_at:
+            return self._settler.hold(now, self.counts, "no data yet, as before")
+        settling = self.service.settling
+        rule = "the fallback" if settling.fallback.count is not None else "as before"
+        return self._settler.fall_back(now, self.counts, f"no data for {settling.stale_after:g} s or more, {rule}")
 
-    def _without_data(self, now: float) -> Desired:
-        stale = now >= self._stale_at
-        rule = "fallback" if stale and self.service.settling.fallback.count is not None else "holds"
-        if self._latest is None:
-            return self._settler.silent(now, self.counts, f"no data yet, {rule}", fallback=stale)
-        age = now - self._latest.at
-        return self._settler.silent(now, self.counts, f"no data for {age:.3g} s, {rule}", fallback=stale)
-
-    def _with_data(self, now: float, most: int) -> Desired:
+    def _ask(self, now: float, holds: int) -> Desired:
+        """Ask the policy. One that fails is no reason to stop the others: its service keeps what it has."""
         view = View(now, self.service, self.counts, self._fresh, self._latest, self._settler.count, self._memory)
-        wish = self._policy.desired(view)
-        self._memory, self._fresh = wish.memory, []
+        try:
+            wish = _checked(self._policy.desired(view))
+        except Exception as error:  # noqa: BLE001 - a policy may be anybody's
+            name = type(self._policy).__name__
+            reason = f"its policy {name} failed ({type(error).__name__}: {error}), as before"
+            return self._settler.hold(now, self.counts, reason)
+        self._memory = wish.memory
         if wish.remainder:
-            limit = BOUNDLESS if self.service.max is None else self.service.max
-            count = max(self.service.min, min(limit, most))
-            return Desired(self.service.name, count, wish.reason, remainder=True)
+            return self._take_the_rest(wish, holds)
         demand = self._latest.value if self._policy.needs_demand and self._latest is not None else None
         return self._settler.settle(now, wish, self.counts, demand)
+
+    def _take_the_rest(self, wish: Wish, holds: int) -> Desired:
+        self._settler.reset()
+        service = self.service
+        if holds >= BOUNDLESS and service.max is None:
+            reason = f"{wish.reason}, which nobody knows: neither the pool nor max limits it"
+            return Desired(service.name, service.min, reason, remainder=True)
+        return Desired(service.name, service.clamp(holds), wish.reason, remainder=True)
+
+
+def _checked(wish: Wish) -> Wish:
+    if not (wish.remainder or math.isfinite(wish.count)):
+        raise ValueError(f"expected a finite count, got {wish.count!r}")
+    return wish
