@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import sys
@@ -167,18 +168,18 @@ async def test_a_signal_before_anything_runs_ends_it_too(place: Path) -> None:
     assert json.loads(out)["max_held"] <= 10
 
 
-async def test_even_a_killed_demo_leaves_no_process(place: Path) -> None:
+@pytest.mark.parametrize("moment", ["0 -> 9", "demand"])
+async def test_even_a_killed_demo_leaves_no_process(place: Path, moment: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *COMMAND, stdin=DEVNULL, stdout=PIPE, env={**os.environ, "TMPDIR": str(place)}
     )
     async with asyncio.timeout(PATIENCE):
-        await told(process.stdout, "demand")
-    running = [os.pidfd_open(seen.identity.pid) for seen in containers(place)]
-    assert len(running) >= 2
-    process.kill()
-    await process.wait()
-    for pidfd in running:
-        assert select.select([pidfd], [], [], PATIENCE)[0] == [pidfd], "it goes on without the demo"
+        await told(process.stdout, moment)
+        process.kill()
+        await process.wait()
+    while running := containers(place):
+        pidfd = os.pidfd_open(running[0].identity.pid)
+        assert select.select([pidfd], [], [], PATIENCE)[0], "it goes on without the demo"
         os.close(pidfd)
 
 
@@ -199,7 +200,16 @@ async def test_a_machine_that_cannot_run_processes_is_told_plainly(place: Path) 
     code, out, err = await result(place, "--json", path="/nonexistent")
     assert (code, out) == (1, "")
     assert err.splitlines()[-1].startswith("beaufort: the demo can't run its processes here: ")
-    assert "can't start 'cat': No such file or directory" in err
+    assert "can't start 'sleep': No such file or directory" in err
+
+
+async def test_sleep_is_enough(place: Path) -> None:
+    """flock(1) is everywhere, or nearly."""
+    programs = place.parent / "programs"
+    programs.mkdir()
+    (programs / "sleep").symlink_to(shutil.which("sleep") or "")
+    code, out, _ = await result(place, "--duration", "0.5", "--json", path=str(programs))
+    assert (code, json.loads(out)["max_held"]) == (0, 10)
 
 
 async def test_a_bad_trace_is_told_with_its_place(place: Path) -> None:

@@ -5,14 +5,15 @@ demand of the first goes up and down, and the second has what is left. Nothing o
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import math
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -34,8 +35,8 @@ from beaufort.witness import Witness
 __all__ = ["Demo", "Diary"]
 
 LEASH = "leash"
-"""The pipe that every container waits on. Only this process holds its other end: the containers end when it ends, even by
-SIGKILL.
+"""The file that this process holds locked, and every container waits for: when this one ends, be it by SIGKILL, the
+system lets go of the lock, and they end too.
 """
 
 CALM = 0.1
@@ -105,7 +106,8 @@ class Demo:
         return config
 
     def _mapping(self, directory: Path) -> Mapping[str, Any]:
-        launch = {"command": ["cat", str(directory / LEASH)], "grace": 1}
+        waiting = ["flock", "-s", str(directory / LEASH), "true"] if which("flock") else ["sleep", "86400"]
+        launch = {"command": waiting, "grace": 1}
         most = self.containers - 1
         demand = (
             {"type": "random", "seed": self.seed, "low": 0, "high": most, "every": 0.5, "step": most / 4}
@@ -239,10 +241,10 @@ def _place() -> Iterator[Path]:
     with ExitStack() as stack:
         try:
             directory = Path(stack.enter_context(TemporaryDirectory(prefix="beaufort-demo-")))
-            os.mkfifo(directory / LEASH)
-            stack.callback(os.close, os.open(directory / LEASH, os.O_RDWR))
+            leash = stack.enter_context((directory / LEASH).open("w"))
+            fcntl.flock(leash, fcntl.LOCK_EX)
         except OSError as error:
-            raise SchedulerError(f"the demo needs a temporary directory for its pipe and logs: {error}") from error
+            raise SchedulerError(f"the demo needs a temporary directory for its logs: {error}") from error
         yield directory
 
 
