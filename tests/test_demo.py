@@ -16,7 +16,7 @@ import sys
 import termios
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +178,10 @@ async def test_even_a_killed_demo_leaves_no_process(place: Path, moment: str) ->
         process.kill()
         await process.wait()
     while running := containers(place):
-        pidfd = os.pidfd_open(running[0].identity.pid)
-        assert select.select([pidfd], [], [], PATIENCE)[0], "it goes on without the demo"
-        os.close(pidfd)
+        with suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(running[0].identity.pid)
+            assert select.select([pidfd], [], [], PATIENCE)[0], "it goes on without the demo"
+            os.close(pidfd)
 
 
 async def test_two_at_the_same_time_leave_each_other_alone(place: Path) -> None:
