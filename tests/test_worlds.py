@@ -233,7 +233,8 @@ def test_a_killed_controller_does_what_a_living_one_does(plot: Plot) -> None:
 class BandsHold(Observer):
     """In a band that is not preemptible, nobody is made smaller so that another of the band can grow.
 
-    A loss against one's wish has a taker outside the band: one of higher priority, or one below its minimum.
+    A loss against one's wish has a taker outside the band: one of higher priority, or one below its minimum; unless
+    there is more of the loser than the pool holds.
     """
 
     def decided(self, drive: Drive, decision: Decision) -> None:
@@ -245,6 +246,8 @@ class BandsHold(Observer):
         for action in decision.actions:
             loser = drive.services.get(action.service)
             if loser is None or action.target >= min(action.current, wanted(drive, loser)):
+                continue
+            if next(exceeded(drive, loser), None):
                 continue
             gainers = [each for each in growing if share_a_band(drive.plot.bands, loser, each)]
             takers = [each for each in growing if self.may_take(drive, loser, each)]
