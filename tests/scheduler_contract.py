@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol, cast
+from typing import Protocol
 
 import pytest
 
@@ -45,7 +45,7 @@ class Stage(Protocol):
 @asynccontextmanager
 async def watching(scheduler: ContainerScheduler, *services: Service) -> AsyncIterator[Snapshots]:
     """The snapshots, closed at the end. Nothing is waited for longer than a minute."""
-    snapshots = cast("Snapshots", scheduler.watch(services))
+    snapshots = scheduler.watch(services)
     try:
         async with asyncio.timeout(60):
             yield snapshots

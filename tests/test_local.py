@@ -48,7 +48,7 @@ def open_descriptors(pid: int | str = "self") -> list[int]:
 # What a container gets.
 
 
-async def test_it_has_its_own_environment_directory_session_and_log(stage: LocalStage) -> None:
+async def test_it_has_its_own_environment_directory_group_and_log(stage: LocalStage) -> None:
     launch = Launch(command=("sh", "-c", "echo said; echo cried >&2; (printf x > $FIFO); exec sleep 1000"))
     web = Service(
         "my web/1", 1, launch=Launch(command=launch.command, env={"FIFO": str(stage.root / "fifo"), "A": "=b"})
@@ -69,7 +69,7 @@ async def test_it_has_its_own_environment_directory_session_and_log(stage: Local
         }
         assert (process / "cwd").readlink() == container.home / "work"
         assert not list((container.home / "work").iterdir())
-        assert os.getsid(container.pid) == container.group == container.pid
+        assert container.group != os.getpgid(0)
         assert (process / "fd/0").readlink() == Path("/dev/null")
         assert open_descriptors(container.pid) == [0, 1, 2], "nothing of ours is inherited, the lock least of all"
         assert text(container.home / "log") == "said\ncried\n"
@@ -255,6 +255,16 @@ async def test_few_directories_are_kept(stage: LocalStage) -> None:
         await scheduler.scale(web, 2)
         await until(snapshots, web, lambda counts: counts.failed == 2)
     assert len(list(containers.iterdir())) == 5
+
+
+async def test_a_directory_that_was_not_made_to_its_end_is_not_used(stage: LocalStage) -> None:
+    (stage.root / "one/spare/begun/work").mkdir(parents=True)
+    web = stage.service("web")
+    async with stage.scheduler() as scheduler:
+        await bring(scheduler, web, 70)
+        assert len(stage.marked()) == 70
+        assert not (stage.root / "one/spare/begun").exists()
+        await bring(scheduler, web, 0)
 
 
 # What can go wrong.

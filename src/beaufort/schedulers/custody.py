@@ -82,7 +82,7 @@ class Custody:
             held = self.hold(home, process, started_at=time.time() - process.age)
             if record is None:
                 with suppress(OSError):
-                    home.record(this_boot, process.identity)
+                    home.record_again(this_boot, process.identity)
             elif record.stop_by is not None:
                 with suppress(PermissionError):
                     self._signal(held, process, record.stop_by, signalled=record.signalled)

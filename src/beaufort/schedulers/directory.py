@@ -23,7 +23,7 @@ LOCK_PATIENCE = 1.0
 LOGS_KEPT = 5
 """Directories of ended containers that are kept for each service: their logs may be wanted."""
 
-SPARES = 32
+SPARES = 64
 """Directories that are kept ready: as many containers as are started at once, as a rule."""
 
 
@@ -43,7 +43,7 @@ class Directory:
         self.containers.mkdir(parents=True, exist_ok=True)
         self._spare_homes.mkdir(exist_ok=True)
         self._lock = await _lock(self.containers.with_name("lock"))
-        await asyncio.to_thread(self._renew_spares)
+        await asyncio.to_thread(self._find_spares)
 
     async def close(self) -> None:
         if self._work:
@@ -79,9 +79,12 @@ class Directory:
         self._work.add(future)
         future.add_done_callback(self._work.discard)
 
-    def _renew_spares(self) -> None:
-        for path in self._spare_homes.iterdir():
-            Home(path).remove()
+    def _find_spares(self) -> None:
+        for home in map(Home, self._spare_homes.iterdir()):
+            if home.is_whole:
+                self._spares.append(home)
+            else:
+                home.remove()
         self._make_spares()
 
     def _make_spares(self) -> None:

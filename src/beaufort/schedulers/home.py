@@ -65,24 +65,34 @@ class Home:
         home.journal.touch()
         return home
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether `make` came to its end."""
+        return self.journal.exists()
+
     def move(self, directory: Path, service: str) -> Home:
         """Makes it the home of a container of ``service``."""
         return Home(self.path.rename(directory / f"{quote(service, safe='')}.{self.path.name}"))
 
     def record(self, boot: str, process: Identity) -> None:
-        """Begins the journal: which process it is, and of which boot."""
-        self._append(os.O_TRUNC, Record(boot, process))
+        """Which process it is, and of which boot: this comes first."""
+        self._append(Record(boot, process))
+
+    def record_again(self, boot: str, process: Identity) -> None:
+        """The same, in place of a journal that can't be read."""
+        os.truncate(self.journal, 0)
+        self.record(boot, process)
 
     def record_stop(self, stop_by: float) -> None:
         """Before it is signalled."""
-        self._append(0, {"stop_by": stop_by})
+        self._append({"stop_by": stop_by})
 
     def record_signal(self) -> None:
         """When it has been signalled."""
-        self._append(0, {"signalled": True})
+        self._append({"signalled": True})
 
-    def _append(self, flags: int, facts: Record | dict[str, float | bool]) -> None:
-        journal = os.open(self.journal, os.O_WRONLY | os.O_APPEND | flags)
+    def _append(self, facts: Record | dict[str, float | bool]) -> None:
+        journal = os.open(self.journal, os.O_WRONLY | os.O_APPEND)
         try:
             os.write(journal, msgspec.json.encode(facts) + b"\n")
         finally:

@@ -43,8 +43,8 @@ WRONG = {
 class Local:
     """Runs each container as a process group of this machine, on Linux.
 
-    A container runs the service's ``command`` in a session of its own, with an empty working directory of its own, a
-    log file for what it prints, nothing to read from, and only the environment that the service's ``env`` gives, plus
+    A container runs the service's ``command`` in a process group of its own, with an empty working directory, a log
+    file for what it prints, nothing to read from, and only the environment that the service's ``env`` gives, plus
     PATH and the marks BEAUFORT_DEPLOYMENT, BEAUFORT_SERVICE and BEAUFORT_CONTAINER (its directory). It is stopped by
     SIGTERM to the group, and by SIGKILL after the service's ``grace``. It ends when its first process ends: whatever
     that leaves behind is killed, within some seconds even what has left the group. It counts as running as soon as it
