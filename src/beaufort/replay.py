@@ -80,7 +80,7 @@ def _lines(file: Path) -> Iterator[tuple[int, _Line]]:
                 try:
                     yield number, decoder.decode(line)
                 except msgspec.MsgspecError as error:
-                    if not line.endswith(b"\n"):
+                    if number > 1 and not line.endswith(b"\n"):
                         return
                     raise ConfigError([f"{file}:{number}: expected an entry of a journal: {error}"]) from error
     except OSError as error:
