@@ -11,6 +11,7 @@ from typing import Any
 
 from beaufort import clock
 from beaufort.config import Config, load
+from beaufort.demand.push import Push
 from beaufort.model import Cluster, Decision, Sample
 from beaufort.protocols import BeaufortError, DemandSource, Unreachable
 from beaufort.scaler import Scaler
@@ -64,6 +65,8 @@ async def observe(config: Config) -> State:
 
 async def _sample(source: DemandSource) -> Sample | None:
     """The first sample, or None where there is none in time: which is no data."""
+    if isinstance(source, Push):
+        return None  # Nobody pushes here.
     try:
         async with asyncio.timeout(PATIENCE), aclosing(source.samples()) as samples:
             return await anext(samples)
