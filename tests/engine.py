@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from servers import require
 
-__all__ = ["IMAGE", "Engine", "engine"]
+__all__ = ["IMAGE", "Connection", "Engine", "engine"]
 
 IMAGE = "busybox:test"
 CGROUPS = Path("/sys/fs/cgroup")
@@ -74,7 +74,7 @@ class Engine:
 
     def start(self) -> None:
         """Starts the daemon, and returns when it listens."""
-        options = ["--host", self.url, "--data-root", str(self.state / "data"), "--exec-root", str(self.state / "exec")]
+        options = ["--host", self.url, "--data-root", str(self.state / "data"), "--exec-root", str(self.home / "exec")]
         options += ["--pidfile", str(self.state / "pid"), "--bridge=none", "--iptables=false", "--ip6tables=false"]
         options += ["--ip-forward=false", "--cgroup-parent", f"/{self._cgroup}", "--storage-driver=overlay2"]
         options += ["--live-restore"] if self._live_restore else []
@@ -103,9 +103,13 @@ class Engine:
         os.kill(self._pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
+        assert self._daemon is not None
+        self._daemon.send_signal(signal.SIGCONT)  # nsenter stops with what it has started
         os.kill(self._pid, signal.SIGCONT)
 
     def close(self) -> None:
+        if self._daemon is not None:
+            self._daemon.kill()
         if self._space is not None:
             with suppress(ProcessLookupError):
                 first = os.pidfd_open(self._first)
@@ -120,11 +124,22 @@ class Engine:
                 group.rmdir()
         shutil.rmtree(self.home)
 
+    def fill(self, *, leave: int = 0) -> None:
+        """Takes all of its disk but so many bytes. ``free`` gives it back."""
+        room = os.statvfs(f"/proc/{self._first}/root{self.state}")
+        self._inside("fallocate", "--length", str(room.f_bavail * room.f_frsize - leave), str(self.state / "ballast"))
+
+    def free(self) -> None:
+        self._inside("rm", str(self.state / "ballast"))
+
+    def _inside(self, *command: str) -> None:
+        subprocess.run([self._nsenter, "--target", str(self._first), "--mount", "--pid", *command], check=True)
+
     # What others can ask of it.
 
     def ask(self, method: str, path: str, body: Any = None, *, kind: str = "application/json") -> Any:
         """The answer, in JSON if it is any. Raises AssertionError if it is not what was asked for."""
-        connection = _Connection(self.socket)
+        connection = Connection(self.socket)
         try:
             data = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": kind} if data else {})
@@ -159,15 +174,21 @@ class Engine:
                 self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("engine", timeout=60)
+class Connection(http.client.HTTPConnection):
+    """To a unix socket. ``timeout`` in seconds, None for none."""
+
+    def __init__(self, path: Path, timeout: float | None = 60.0) -> None:
+        super().__init__("engine", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+
+    def hang_up(self) -> None:
+        """Whoever reads from it, in another thread, reads the end."""
+        self.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _child(pid: int) -> int:

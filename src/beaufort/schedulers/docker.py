@@ -6,11 +6,11 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from beaufort.model import Cluster, Service
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
@@ -29,9 +29,6 @@ HERE = "unix:///var/run/docker.sock"
 
 ACCEPTED = 10.0
 """Seconds after which starts are taken to be accepted, though none has been seen to go well."""
-
-FULL_FOR = 1.0
-"""Seconds for which an engine that had no room is not asked again."""
 
 
 class _Left(Exception):  # noqa: N818 - it is no error: it ends the tasks when the driver is left
@@ -73,7 +70,7 @@ class Docker:
         self._client = Client(Address(url or os.environ.get("DOCKER_HOST") or HERE, tls_ca, tls_cert, tls_key))
         self._registries = _registries(registries)
         self._wanted: dict[str, int] = {}
-        self._full: dict[str, tuple[float, str]] = {}
+        self._proven: dict[str, dict[str, Any]] = {}
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -111,6 +108,12 @@ class Docker:
             await touched.wait()
 
     async def scale(self, service: Service, count: int) -> None:
+        try:
+            await self._scale(service, count)
+        finally:
+            self._fleet.touch()  # what was accepted is in a snapshot that comes after it was
+
+    async def _scale(self, service: Service, count: int) -> None:
         self._wanted[service.name] = count
         await self._ready()
         grows = len(self._fleet.current(service.name)) < count
@@ -126,8 +129,8 @@ class Docker:
         missing = count - len(current)
         begun = [] if order is None else [self._crew.start(order) for _ in range(missing)]
         self._crew.attend()
-        if order is not None and begun:
-            await self._begun(order, begun)
+        if order is not None and begun and self._proven.get(service.name) != order.body:
+            await self._prove(order, begun)
 
     async def _ready(self) -> None:
         await self._link.ready()
@@ -137,9 +140,6 @@ class Docker:
         """What is needed to start containers of the service. Raises SchedulerError if there can't be any now."""
         if faults := check(service):
             raise Rejected(f"{service.name}: {'; '.join(faults)}")
-        until, words = self._full.get(service.name, (0.0, ""))
-        if asyncio.get_running_loop().time() < until:
-            raise NoRoom(words)
         assert service.launch.image is not None
         try:
             image = await self._images.ready(service.launch.image)
@@ -149,27 +149,24 @@ class Docker:
         networks = said(service).networks[1:]
         return Order(service.name, service.priority, made_of, networks, checked=has_check(made_of, image))
 
-    async def _begun(self, order: Order, begun: Sequence[asyncio.Task[SchedulerError | None]]) -> None:
-        """Returns when one has started: then the others can start too. Raises when none can."""
+    async def _prove(self, order: Order, begun: Sequence[asyncio.Task[SchedulerError | None]]) -> None:
+        """Returns when one has started: then others of the kind can start too. Raises when none can."""
+        order.awaited = True
         try:
             done, _ = await asyncio.wait(begun, timeout=ACCEPTED, return_when=asyncio.FIRST_COMPLETED)
             if self._link.error is not None:
                 raise Unreachable(str(self._link.error))
             if not all(task.result() for task in done):
+                self._proven[order.service] = order.body
                 return
             self._crew.withdraw(order)
             done, _ = await asyncio.wait(begun)
         finally:
             order.awaited = False
-        self._raise(order.service, [error for task in done if (error := task.result()) is not None])
-
-    def _raise(self, service: str, errors: Iterable[SchedulerError]) -> None:
-        """The one that says most of what is to be done next."""
-        for kind in (Unreachable, Rejected, NoRoom, SchedulerError):
+        errors = [error for task in done if (error := task.result()) is not None]
+        for kind in (Unreachable, Rejected, NoRoom, SchedulerError):  # what says most of what is to be done next
             for error in errors:
                 if isinstance(error, kind):
-                    if kind is NoRoom:
-                        self._full[service] = asyncio.get_running_loop().time() + FULL_FOR, str(error)
                     raise error
 
 

@@ -197,7 +197,9 @@ class Client:
         except TimeoutError as error:
             raise Unreachable(f"the engine at {self._address.url} does not answer") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"the engine at {self._address.url} can't be reached: {error}") from error
+            cause = getattr(error, "os_error", error)
+            words = getattr(cause, "strerror", None) or str(cause) or type(error).__name__
+            raise Unreachable(f"the engine at {self._address.url} can't be reached: {words}") from error
         except msgspec.MsgspecError as error:
             raise Unreachable(f"the engine at {self._address.url} answers what no engine would: {error}") from error
 

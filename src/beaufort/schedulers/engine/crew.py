@@ -56,7 +56,7 @@ class Order:
     body: dict[str, Any]
     networks: tuple[str, ...] = ()
     checked: bool = False
-    awaited: bool = True
+    awaited: bool = False
     begun: list[Held] = field(default_factory=list)
 
 

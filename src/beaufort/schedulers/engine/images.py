@@ -15,14 +15,11 @@ from beaufort.schedulers.engine.client import Client, Refusal
 
 __all__ = ["Images", "Registries", "full"]
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds that a start waits for its image before it gives its place to others."""
 
 SILENCE = 120.0
 """Seconds without a word of progress after which a pull has failed."""
-
-TRY_AGAIN = 5.0
-"""Seconds before an image that could not be pulled is asked for again."""
 
 HUB = "https://index.docker.io/v1/"
 """What `docker login` calls Docker's own registry."""
@@ -82,16 +79,14 @@ class _Pull:
     def __init__(self, client: Client, reference: str, headers: Mapping[str, str]) -> None:
         self.result: Image | SchedulerError | None = None
         self.done = asyncio.Event()
-        self.ended_at = 0.0
         self._client = client
         self._reference = reference
         self._headers = headers
         self._layers: dict[str, Amount] = {}
 
     @property
-    def is_to_be_tried_again(self) -> bool:
-        failed = self.done.is_set() and not isinstance(self.result, Image)
-        return failed and asyncio.get_running_loop().time() > self.ended_at + TRY_AGAIN
+    def has_failed(self) -> bool:
+        return self.done.is_set() and not isinstance(self.result, Image)
 
     @property
     def progress(self) -> str:
@@ -104,7 +99,6 @@ class _Pull:
             self.result = await self._look() or await self._pulled()
         except SchedulerError as error:
             self.result = error
-        self.ended_at = asyncio.get_running_loop().time()
         self.done.set()
 
     async def _look(self) -> Image | None:
@@ -177,7 +171,7 @@ class Images:
     def _pull(self, reference: str) -> _Pull:
         reference = full(reference)
         pull = self._pulls.get(reference)
-        if pull is None or pull.is_to_be_tried_again:
+        if pull is None or pull.has_failed:
             headers = {} if self._registries is None else self._registries.header(reference)
             pull = self._pulls[reference] = _Pull(self._client, reference, headers)
             self._tasks.create_task(pull.run(), name=f"image {reference}")
