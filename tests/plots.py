@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from hypothesis import strategies as st
 
@@ -116,9 +117,9 @@ class Plot:
     begin: float = 0.0
 
 
-counts = st.integers(0, 12)
 indices = st.integers(0, 4)
 gaps = st.sampled_from([0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 61.0])
+short_gaps = st.sampled_from([0.1, 0.2, 0.5, 1.0, 3.0])
 delays = st.builds(Delay, st.sampled_from([0.0, 0.2, 1.0, 4.0]), st.sampled_from([0.0, 0.5]))
 behaviours = st.one_of(
     st.builds(Behaviour, start=delays, stop=delays),
@@ -128,7 +129,8 @@ behaviours = st.one_of(
     st.just(Behaviour(failure_rate=0.05)),
     st.just(Behaviour(rejected="no such image")),
 )
-demands = st.builds(Demand, indices, st.one_of(st.integers(0, 12).map(float), st.floats(0, 12)))
+values = st.one_of(st.sampled_from([0.0, 12.0]), st.integers(0, 12).map(float), st.floats(0, 12))
+demands = st.builds(Demand, indices, values)
 silences = st.one_of(st.builds(Silence, indices), st.builds(Sound, indices))
 faults = st.one_of(
     st.builds(Crash, indices, st.integers(1, 5)),
@@ -197,16 +199,10 @@ quotas = st.fixed_dictionaries(
         )
     },
 )
-bands = st.sampled_from(
-    [
-        (),
-        (),
-        (Band("all", 1, 4),),
-        (Band("upper", 1, 2),),
-        (Band("a", 1, 2), Band("b", 3, 4)),
-        (Band("free", 1, 4, preemptible=True),),
-    ]
+hard_bands: st.SearchStrategy[tuple[Band, ...]] = st.sampled_from(
+    [(Band("all", 1, 4),), (Band("upper", 1, 2),), (Band("a", 1, 2), Band("b", 3, 4))]
 )
+bands = st.one_of(st.just(()), st.just((Band("free", 1, 4, preemptible=True),)), hard_bands)
 
 
 @st.composite
@@ -224,10 +220,12 @@ def services(draw: st.DrawFn, number: int, settling: st.SearchStrategy[Settling]
     )
 
 
-def scripts(
-    *happenings: st.SearchStrategy[Happening], longest: int = 25
-) -> st.SearchStrategy[tuple[tuple[float, Happening], ...]]:
-    return st.lists(st.tuples(gaps, st.one_of(*happenings)), max_size=longest).map(tuple)
+class Pace(StrEnum):
+    ANY = "any"
+    SWIFT = "swift"
+    """The scheduler answers at once."""
+    HASTY = "hasty"
+    """Demand jumps, and is followed at once, while the scheduler takes its time."""
 
 
 @st.composite
@@ -235,18 +233,25 @@ def plots(
     draw: st.DrawFn,
     *happenings: st.SearchStrategy[Happening],
     settling: st.SearchStrategy[Settling] = settlings,
+    bands: st.SearchStrategy[tuple[Band, ...]] = bands,
+    pace: Pace = Pace.ANY,
     whole: bool = True,
     alike: bool = False,
-    swift: bool = False,
 ) -> Plot:
     """A plot. ``whole``: the pool is one configured total, without nodes; otherwise it is what 1 to 4 nodes report.
-    ``alike``: all containers have one shape. ``swift``: the scheduler answers at once.
+    ``alike``: all containers have one shape.
     """
+    hasty = pace is Pace.HASTY
     shape = draw(shapes) if alike else None
+    settling = st.just(MEMORYLESS) if hasty else settling
     chosen = tuple(draw(services(number, settling, shape)) for number in range(draw(st.integers(1, 5))))
     names = [service.name for service in chosen]
     pools = draw(st.lists(capacities, min_size=1, max_size=1 if whole else 4))
     nodes = tuple(Node(f"n{number}", capacity) for number, capacity in enumerate(pools))
+    first = draw(st.lists(values, max_size=len(chosen)))
+    opening = tuple((0.0, Demand(number, value)) for number, value in enumerate(first))
+    script = st.lists(st.tuples(short_gaps if hasty else gaps, st.one_of(*happenings)), max_size=25)
+    latencies = {Pace.ANY: [0.0, 0.3, 2.0], Pace.SWIFT: [0.0], Pace.HASTY: [0.3, 2.0]}
     return Plot(
         services=chosen,
         policies={name: draw(policies) for name in names},
@@ -257,10 +262,10 @@ def plots(
         found=draw(st.dictionaries(st.sampled_from([*names, "stranger"]), st.integers(0, 6), max_size=3)),
         behaviour=Behaviour(draw(delays), draw(delays)),
         seed=draw(st.integers(0, 3)),
-        latency=0.0 if swift else draw(st.sampled_from([0.0, 0.3, 2.0])),
-        late=draw(st.booleans()),
+        latency=draw(st.sampled_from(latencies[pace])),
+        late=hasty or draw(st.booleans()),
         batch=draw(st.sampled_from([0.0, 0.0, 0.5])),
         crossing=draw(st.booleans()),
-        script=draw(scripts(*happenings)),
+        script=(*opening, *draw(script)),
         begin=draw(st.sampled_from([0.0, 1000.0, 1.7e9])),
     )

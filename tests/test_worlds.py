@@ -25,7 +25,7 @@ from invariants import (
     share_a_band,
     wanted,
 )
-from plots import MEMORYLESS, Demand, Kill, Plot, demands, faults, moves, plots, silences
+from plots import MEMORYLESS, Demand, Kill, Pace, Plot, demands, faults, hard_bands, moves, plots, silences
 
 worlds = settings(
     max_examples=3000 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 150,
@@ -69,13 +69,20 @@ def test_capacity_is_never_exceeded(plot: Plot) -> None:
 
 
 @worlds
+@given(plots(demands, pace=Pace.HASTY))
+def test_capacity_is_never_exceeded_when_the_scheduler_is_slow(plot: Plot) -> None:
+    """What was asked for, and can't be seen yet, is not given away again."""
+    at_rest(plot, WithinCapacity())
+
+
+@worlds
 @given(plots(demands, silences, faults, moves, whole=False))
 def test_capacity_of_nodes_that_come_and_go_is_never_exceeded(plot: Plot) -> None:
     at_rest(plot, WithinCapacity())
 
 
 @worlds
-@given(plots(demands, silences, alike=True, whole=False, swift=True))
+@given(plots(demands, silences, alike=True, whole=False, pace=Pace.SWIFT))
 def test_nodes_are_never_asked_for_more_than_they_have(plot: Plot) -> None:
     """So none refuses. Where all containers have one shape: then it does not matter which node the scheduler takes."""
     assert not [each for each in at_rest(plot).refused if each.error == "NoRoom"]
@@ -211,7 +218,7 @@ def test_a_controller_killed_at_rest_leaves_the_rest_undisturbed(plot: Plot, sil
 
 
 @worlds
-@given(plots(demands, st.just(Kill()), settling=st.just(MEMORYLESS), swift=True))
+@given(plots(demands, st.just(Kill()), settling=st.just(MEMORYLESS), pace=Pace.SWIFT))
 def test_a_killed_controller_does_what_a_living_one_does(plot: Plot) -> None:
     """Where the past does not count (no windows, limits or tolerance), the same moves at the same times."""
     first = tuple((0.0, Demand(number, 3.0)) for number in range(len(plot.services)))
@@ -259,6 +266,6 @@ class BandsHold(Observer):
 
 
 @worlds
-@given(plots(demands, silences, faults))
+@given(plots(demands, silences, faults, bands=hard_bands))
 def test_those_of_a_band_never_lose_to_each_other(plot: Plot) -> None:
     at_rest(plot, BandsHold())
