@@ -22,7 +22,7 @@ from plots import MEMORYLESS, Behave, Connect, Plot, behaviours, demands, faults
 pytestmark = pytest.mark.looptime
 
 worlds = settings(
-    max_examples=1000 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 50,
+    max_examples=1000 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
