@@ -13,7 +13,7 @@ SMALL = 0.2
 """A fall by less than this share is a small one."""
 LARGE = 0.25
 """A move by more than this share shows that demand has changed."""
-LINK = 20.0
+LINK = 60.0
 """A rise within so many times the patience of a fall shows that the fall was wrong."""
 LONGEST = 1024.0
 """Times the shortest patience, at the most."""

@@ -17,16 +17,17 @@ from beaufort.quantity import Above, Seconds
 
 __all__ = ["Memory", "Queue"]
 
-HEAD = 0.8
-"""The share of the target that is aimed at: the rest is for what can't be foreseen."""
-SURE_UP, SURE_DOWN = 0.5, 1.5
+SURE_UP, SURE_DOWN = 1.0, 1.5
 """Standard deviations by which the drift is taken to be lower when growing, and higher when shrinking."""
 BOLD = 2.0
-"""As long as the rate of one container is not well known, the count grows at most to so many times those running."""
+"""As long as the rate of one container is not well known, the count grows at most to so many times those that ran
+lately: by a factor of e in a second."""
 TURNS = 8.0
 """Nothing must have waited for so many times the time of a job before fewer are tried: by chance it is rare then."""
 FALL = 2.0
 """Times the shortest patience in which a try goes down by a factor of e, at the fastest."""
+CERTAIN = 3.0
+"""Standard deviations above zero from which the rate of one container is known well enough not to try fewer."""
 LONGEST_WATCH = 600.0
 """Seconds that it must be, at the most, however long a job takes."""
 REACTION = 1.0
@@ -80,7 +81,7 @@ class Queue:
                 raise ValueError(f"{name}: expected a number above 0, got {number!r}")
         self._length, self._wait = target_length or 0.0, target_wait or 0.0
         self._drain = drain_time
-        self._unknown = UNKNOWN if rate is None else Rates(rate=rate, var_rate=0.0)
+        self._rate = rate
 
     def desired(self, view: View) -> Wish:
         assert view.latest is not None
@@ -96,7 +97,8 @@ class Queue:
         if wish < count and not patience.allows(view.now, wish, shortest):
             wish = float(count)
         tried = patience.tries(view.now, self._slowness(rates, tally, count, shortest))
-        if tried < wish:
+        certain = view.latest.arrivals is not None and rates.rate > CERTAIN * math.sqrt(rates.var_rate)
+        if tried < wish and not certain:
             wish, reason = tried, f"{reason}, tries fewer"
         return Wish(wish, reason, Memory(rates, tally, patience))
 
@@ -104,8 +106,11 @@ class Queue:
         """What is known at this look."""
         memory: Memory | None = view.memory
         if memory is None:
-            return self._unknown, Tally.begun(view), Patience.begun(view.now, view.counts.current)
+            unknown = UNKNOWN if self._rate is None else UNKNOWN.rated(self._rate)
+            return unknown, Tally.begun(view), Patience.begun(view.now, view.counts.current)
         rates = memory.rates
+        if self._rate is not None and rates.var_rate:
+            rates = rates.rated(self._rate)
         tally, intervals = memory.tally.look(view.now, view.counts, view.samples, rates.rate)
         for interval, sample in intervals:
             if sample.rate is not None and sample.rate > 0:
@@ -138,7 +143,7 @@ class Queue:
         # Whoever has started takes a job at once; those asked for now begin when the length is this one.
         ahead = max(length + drift * tally.delay - starting, 0.0)
         arrivals = max(drift + rate * running, 0.0)
-        least = (ahead - HEAD * self._length + arrivals * drain + count) / (rate * (drain + HEAD * self._wait) + 1)
+        least = (ahead - self._length + arrivals * drain + count) / (rate * (drain + self._wait) + 1)
         if least <= count:
             return least
         least = max(least, arrivals / rate)
@@ -146,14 +151,14 @@ class Queue:
         jobs = length + arrivals * (tally.delay + drain) - self._target(rates, count)
         least = min(least, count + max(jobs, 0.0))
         if rates.rate < 2 * math.sqrt(rates.var_rate):
-            least = min(least, BOLD * max(running, 1))
+            least = min(least, max(BOLD * tally.lately, count, 1.0))
         return least
 
     def _most(self, rates: Rates, tally: Tally, length: float, drift: float, drain: float) -> float:
         """The most that can be needed: for what arrives, and to drain what is above the target."""
         rate = rates.rate + math.sqrt(rates.var_rate)
         arrivals = max(drift + rate * tally.running, 0.0)
-        drained = (length - HEAD * self._length + arrivals * drain) / (rate * (drain + HEAD * self._wait))
+        drained = (length - self._length + arrivals * drain) / (rate * (drain + self._wait))
         return max(arrivals / rate, drained)
 
     def _unlearnt(self, rates: Rates, tally: Tally, length: float, drain: float) -> float:
@@ -165,7 +170,7 @@ class Queue:
         falls = rates.noise > 0 and length + rates.drift * (tally.delay + drain) <= target
         if length <= target or falls:
             return 0.0
-        return max(running + 1.0, min(running * min(length / target, BOLD), count + length - target))
+        return max(min(running * length / target, BOLD * tally.lately, count + length - target), running + 1.0)
 
     def _target(self, rates: Rates, count: int) -> float:
         """The length that is allowed with so many containers. As long as nothing else is known, a job for each one."""
@@ -177,7 +182,8 @@ class Queue:
         """Seconds for which nothing must have waited before fewer are tried, at the least."""
         if not rates.noise:
             return drain
-        rate = rates.rate if rates.rate_known else rates.noise / (2 * max(rates.serving, 1.0))
+        known = rates.rate_known
+        rate = rates.rate + math.sqrt(rates.var_rate) if known else rates.noise / (2 * max(rates.serving, 1.0))
         return max(drain, min(TURNS / rate, LONGEST_WATCH))
 
     def _slowness(self, rates: Rates, tally: Tally, count: int, shortest: float) -> float:
@@ -185,7 +191,7 @@ class Queue:
         try that went too low has been answered.
         """
         arrivals = rates.drift + rates.rate * rates.serving
-        answered = tally.delay + REACTION
+        answered = tally.delay + max(REACTION, tally.pace)
         return max(FALL * shortest, arrivals * answered * answered / max(self._target(rates, count), 1.0))
 
 

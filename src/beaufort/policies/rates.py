@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 
 __all__ = ["UNKNOWN", "Interval", "Rates"]
 
-WANDER = 0.04
-"""Share of itself by which the arrival rate is taken to wander in a second (in n seconds: the root of n times that)."""
+WANDER, STILL, REST = 0.04, 0.01, 60.0
+"""Share of itself by which the arrival rate is taken to wander in a second (in n seconds: the root of n times that):
+WANDER after it has changed at once, and in REST seconds by a factor of e nearer to STILL."""
 WEAR = 0.005
 """The same for the rate of one container: a deploy makes it another, in minutes."""
 STIR = 0.2
 """Share of the containers whose coming or going is large enough to learn their rate from: the count follows the very
 noise that it is judged by, so that small changes would teach a rate that creeps upwards (closed-loop bias, Åström and
 Wittenmark, "Adaptive Control", 1995)."""
-SLACK, ALARM = 0.75, 5.0
+SLACK, ALARM = 1.0, 5.0
 """Page's test (Biometrika 1954): deviations above SLACK add up, and above ALARM the arrivals have changed at once."""
 CLIP = 4.0
 """Deviations beyond so many standard ones count as so many: a batch is a long queue, not a new rate (Huber 1964)."""
@@ -28,7 +29,7 @@ MEMORY = 20
 ROUNDING = 1 / 6
 """The variance of the difference of two whole numbers that stand for something smooth."""
 LEAST = 1e-6
-"""The least noise: there is always some."""
+"""The least noise, and the least rate: there is always some."""
 VAST = 1e6
 """A variance that stands for not knowing."""
 
@@ -79,6 +80,7 @@ class Rates:
     lasted: float = 0.0
     surprise: float = 0.0
     surprised: int = 0
+    wander: float = WANDER
 
     @property
     def rate_known(self) -> bool:
@@ -107,7 +109,8 @@ class Rates:
         seconds = seen.seconds
         drift, var, cov = self.at(seen.serving)
         busy = drift + self.rate * seen.serving if self.rate_known else 0.0
-        var += (WANDER * max(busy, self.noise / 4)) ** 2 * seconds
+        wander = STILL + (self.wander - STILL) * math.exp(-seconds / REST)
+        var += (wander * max(busy, self.noise / 4)) ** 2 * seconds
         var_rate = self.var_rate + (WEAR * self.rate) ** 2 * seconds if 0 < self.var_rate < VAST else self.var_rate
         size = math.sqrt(var * seconds * seconds + self.noise * seconds + ROUNDING + seen.doubt)
         noise, looks, slope = self._scattered(seen)
@@ -115,22 +118,24 @@ class Rates:
             gap, share = self._hidden(drift, seen)
             tells = 0.0
         else:
-            gap, share, tells = seen.moved + seen.started - drift * seconds, 1.0, 1.0
+            gap, share, tells = seen.moved - drift * seconds, 1.0, 1.0
+            if gap < 0:
+                gap = min(gap + seen.started, 0.0)  # they may have taken a job each; that they did not tells nothing
         deviation = min(max(gap / size, -CLIP), CLIP)
-        surprise = max(0.0, self.surprise + deviation - SLACK)
-        surprised = self.surprised + 1 if surprise else 0
-        if surprise > ALARM:
-            jump = gap / size if gap / size > CLIP else surprise / surprised + SLACK
+        surprise, surprised = self._surprise(deviation)
+        if abs(surprise) > ALARM:
+            jump = gap / size if abs(gap) > CLIP * size else surprise / surprised + math.copysign(SLACK, surprise)
+            drift += jump * size / seconds
             var = max(var, (size / seconds) ** 2 / surprised)
             return Rates(
-                drift + jump * size / seconds, self.rate, var, cov, var_rate, seen.serving, noise, looks, slope, seconds
+                drift, self._explained(drift, seen), var, cov, var_rate, seen.serving, noise, looks, slope, seconds
             )
         gain = seconds / size
         kept = 1 - var * gain * gain * share
         drift += var * gain * deviation
         return Rates(
             min(drift, 0.0) if seen.empty else drift,
-            max(self.rate + cov * gain * deviation * tells, self.rate / 4),
+            max(self.rate + cov * gain * deviation * tells, self.rate / 4, LEAST),
             var * kept,
             cov * kept,
             max(var_rate - (cov * gain) ** 2 * tells, 0.0),
@@ -141,6 +146,7 @@ class Rates:
             seconds,
             surprise,
             surprised,
+            wander,
         )
 
     def rated(self, rate: float) -> Rates:
@@ -151,7 +157,11 @@ class Rates:
         """The belief after the source has measured the arrivals per second, say over this interval, or over a second."""
         seconds, waiting = max(seen.seconds, 1.0), seen.before > 0 and seen.after > 0
         if not self.noise:
-            return self
+            if not self.rate_known or not arrivals > 0:
+                return self
+            # A Poisson stream in which as many go as come.
+            begun = replace(self, serving=seen.serving, noise=2 * arrivals)
+            return replace(begun, drift=arrivals - self.rate * seen.serving, var_drift=arrivals / seconds)
         if not self.rate_known:
             if not waiting or not self.serving:
                 return self
@@ -168,7 +178,7 @@ class Rates:
         return replace(
             self,
             drift=self.drift + with_drift * gap,
-            rate=max(self.rate + with_rate * gap, self.rate / 4),
+            rate=max(self.rate + with_rate * gap, self.rate / 4, LEAST),
             var_drift=max(self.var_drift - with_drift * with_drift / whole, 0.0),
             cov=self.cov - with_drift * with_rate / whole,
             var_rate=max(self.var_rate - with_rate * with_rate / whole, 0.0),
@@ -185,8 +195,25 @@ class Rates:
     def _guessed(self) -> Rates:
         """With the rate that a Poisson stream of jobs would have, in which the variance is arrivals plus departures."""
         count = max(self.serving, 1.0)
-        guess = self.noise / (2 * count)
-        return replace(self, rate=guess, var_rate=max(guess, abs(self.drift) / (2 * count)) ** 2)
+        guess = max(self.noise, abs(self.drift), LEAST) / (2 * count)
+        return replace(self, rate=guess, var_rate=guess * guess)
+
+    def _surprise(self, deviation: float) -> tuple[float, int]:
+        """Page's sum, above zero for more than was believed and below for less, and how many intervals it goes back."""
+        above = max(self.surprise, 0.0) + deviation - SLACK
+        below = min(self.surprise, 0.0) + deviation + SLACK
+        surprise = above if above > 0 else min(below, 0.0)
+        goes_on = surprise * self.surprise > 0
+        return surprise, (self.surprised + 1 if goes_on else 1) if surprise else 0
+
+    def _explained(self, drift: float, seen: Interval) -> float:
+        """The rate of one container after the drift has jumped. A length that falls faster than what is served shows
+        that they serve more: as much more as leaves the arrivals what they were.
+        """
+        if not self.rate_known or -drift <= self.rate * seen.serving:
+            return self.rate
+        arrivals = max(self.drift + self.rate * self.serving, 0.0)
+        return (arrivals - drift) / seen.serving if seen.serving else self.rate
 
     def _hidden(self, drift: float, seen: Interval) -> tuple[float, float]:
         """How much lower the drift must be for the queue to have stayed empty, in jobs; and how much of an ordinary

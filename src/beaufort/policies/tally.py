@@ -6,6 +6,7 @@ sums, no history.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,16 +20,46 @@ SHORTEST = 0.1
 """Seconds: samples that come faster are taken together, for between them little more than rounding is seen."""
 PRIOR_DELAY = 0.5
 """Seconds that a start is taken to last, until one is seen."""
+LATELY = 1.0
+"""Seconds that "lately" reaches back."""
 STARTS = 20
 """Starts that the delay is averaged over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """How long a start lasts: the seconds ``waited`` by those that ``arrived``, and by those still ``pending``."""
+
+    pending: float = 0.0
+    waited: float = PRIOR_DELAY
+    arrived: float = 1.0
+
+    @property
+    def delay(self) -> float:
+        """Seconds from starting to running."""
+        return self.waited / self.arrived
+
+    def look(self, seconds: float, before: int, counts: Counts, more: int) -> Starts:
+        """So many seconds later, when ``before`` were starting and ``more`` than before are running."""
+        pending = self.pending + seconds * before
+        if not (before or more > 0):
+            return self
+        come = min(max(more, 0), before)
+        done = pending * come / before if before else 0.0
+        pending -= done
+        if counts.starting < before - come:  # some were given up
+            pending *= counts.starting / (before - come)
+        waited, arrived = self.waited + done, self.arrived + max(more, 0)
+        fade = min(STARTS / arrived, 1.0)
+        return Starts(pending, waited * fade, arrived * fade)
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """The state at the last look (``at``) and what has come together since the last sample that was learnt from.
 
-    ``served`` is in container-seconds. ``waited`` are seconds that starting containers waited, for ``arrived`` of them:
-    by Little's law their quotient is how long a start lasts. ``pace`` is the time between the last two samples.
+    ``served`` is in container-seconds, ``pace`` the time between the last two samples; ``lately`` is how many have run
+    in the last second or so.
     """
 
     at: float
@@ -39,19 +70,25 @@ class Tally:
     served: float = 0.0
     started: float = 0.0
     doubt: float = 0.0
-    waited: float = PRIOR_DELAY
-    arrived: float = 1.0
+    starts: Starts = Starts()
     pace: float = 0.0
+    lately: float = 0.0
 
     @staticmethod
     def begun(view: View) -> Tally:
         assert view.latest is not None
-        return Tally(view.now, view.counts.running, view.counts.starting, view.latest.at, view.latest.value)
+        return Tally(
+            view.now,
+            view.counts.running,
+            view.counts.starting,
+            view.latest.at,
+            view.latest.value,
+            lately=view.counts.running,
+        )
 
     @property
     def delay(self) -> float:
-        """Seconds from starting to running."""
-        return self.waited / self.arrived
+        return self.starts.delay
 
     def look(
         self, now: float, counts: Counts, samples: Sequence[Sample], rate: float
@@ -78,8 +115,8 @@ class Tally:
                 sampled, length, served, started, doubt = time, sample.value, 0.0, 0.0, 0.0
         if not samples:
             started += max(change, 0)
-        waited, arrived = self.waited + (now - self.at) * self.starting, self.arrived + max(change, 0)
-        fade = STARTS / arrived if arrived > STARTS else 1.0
+        lately = self.running + (self.lately - self.running) * math.exp((self.at - now) / LATELY)
+        starts = self.starts.look(now - self.at, self.starting, counts, change)
         served += (now - at) * self.running
         return (
             Tally(
@@ -91,9 +128,9 @@ class Tally:
                 served,
                 started,
                 doubt,
-                waited * fade,
-                arrived * fade,
+                starts,
                 pace,
+                lately,
             ),
             closed,
         )
