@@ -123,7 +123,6 @@ def test_what_was_started_before_the_room_ran_out_is_held() -> None:
     assert crowded().world.groups["g"].peak["containers"] <= 2
 
 
-@pytest.mark.xfail(strict=True, reason="the room that was kept for the refused is taken for room that has appeared")
 def test_a_scheduler_without_room_is_asked_again_ever_more_seldom() -> None:
     """Room that was kept for what was refused has not appeared when it is kept no longer."""
     drive = crowded()

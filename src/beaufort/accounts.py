@@ -11,7 +11,7 @@ import numpy as np
 
 from beaufort.claims import Claims
 from beaufort.model import Grant
-from beaufort.pool import Numbers, Pool
+from beaufort.pool import Flags, Numbers, Pool
 from beaufort.workload import Workload
 
 __all__ = ["Accounts"]
@@ -34,6 +34,7 @@ class Accounts:
         self._granted = np.full(len(works), -1)
         self._waiting = np.zeros(len(works), dtype=np.int64)
         self._lacking = np.zeros_like(pool.need, dtype=bool)
+        self._words: dict[bytes, str] = {}
         self._for = ""
         self._blind = False
 
@@ -50,9 +51,9 @@ class Accounts:
 
         ``changed`` are the services that may have other reasons than before.
         """
-        free = self._pool.room - granted @ self._pool.need
-        lacking = (self._pool.need > free) & (granted < self._claims.most)[:, None]
-        anew = (granted != self._granted) | (waiting != self._waiting) | (lacking != self._lacking).any(axis=1)
+        free = self._pool.room - self._pool.need @ granted
+        lacking = (self._pool.need > free[:, None]) & (granted < self._claims.most)
+        anew = (granted != self._granted) | (waiting != self._waiting) | (lacking != self._lacking).any(axis=0)
         if whose != self._for:
             anew |= waiting > 0
         if self._blind:
@@ -63,39 +64,45 @@ class Accounts:
 
     def _write(self, now: float, which: Iterable[int]) -> None:
         grants, shortfall = dict(self.grants), dict(self.shortfall)
+        granted, waiting = self._granted.tolist(), self._waiting.tolist()
         for index in which:
-            work, count = self._works[index], int(self._granted[index])
-            desired = work.desired
-            reason = f"{desired.reason}; gets {count}{self._why(now, index)}"
+            desired, count = self._works[index].desired, granted[index]
+            why = ""
+            if count != desired.count or waiting[index] or self._blind:
+                why = self._why(now, index, count, waiting[index])
+            reason = f"{desired.reason}; gets {count}{why}"
             grants[desired.service] = Grant(desired.service, count, desired.count, reason)
-            if not desired.remainder and work.most > count:
-                shortfall[desired.service] = work.most - count
-            else:
+            short = self._works[index].most - count
+            if short > 0 and not desired.remainder:
+                shortfall[desired.service] = short
+            elif shortfall:
                 shortfall.pop(desired.service, None)
         self.grants, self.shortfall = grants, shortfall
 
     def lack(self, index: int) -> str:
         """What there is too little of for one more container."""
-        pool = [self._pool.names[d] for d in np.flatnonzero(self._lacking[index]) if self._pool.groups[d] is None]
-        quotas = [
-            f"quota of {group} used up ({name})"
-            for name, group, lacks in zip(self._pool.names, self._pool.groups, self._lacking[index], strict=True)
-            if group is not None and lacks
-        ]
-        return (
-            ", ".join(([f"pool full ({', '.join(pool)})"] if pool else []) + quotas) or "no node has room for another"
-        )
+        lacking = self._lacking[:, index]
+        words = self._words.get(lacking.tobytes())
+        if words is None:
+            words = self._words[lacking.tobytes()] = self._name(lacking)
+        return words
 
-    def _why(self, now: float, index: int) -> str:
-        work, count = self._works[index], int(self._granted[index])
-        reasons = []
+    def _name(self, lacking: Flags) -> str:
+        limits = zip(self._pool.names, self._pool.groups, lacking, strict=True)
+        pool = ", ".join(name for name, group, lacks in limits if lacks and group is None)
+        limits = zip(self._pool.names, self._pool.groups, lacking, strict=True)
+        full = [f"quota of {group} used up ({name})" for name, group, lacks in limits if lacks and group is not None]
+        return ", ".join(([f"pool full ({pool})"] if pool else []) + full) or "no node has room for another"
+
+    def _why(self, now: float, index: int, count: int, waiting: int) -> str:
         if self._blind:
-            reasons.append(BLIND)
-        elif count != work.desired.count:
-            if (work.most < work.desired.count or count > work.desired.count) and (held := work.held_back(now)):
-                reasons.append(held)
-            if count < work.most and not work.desired.remainder:
-                reasons.append(self.lack(index))
-        if self._waiting[index] and not self._blind:
-            reasons.append(f"{self._waiting[index]} of them wait for room{self._for}")
+            return f": {BLIND}"
+        work = self._works[index]
+        reasons = []
+        if (count > work.desired.count or work.most < work.desired.count) and (held := work.held_back(now)):
+            reasons.append(held)
+        if count < work.most and not work.desired.remainder:
+            reasons.append(self.lack(index))
+        if waiting:
+            reasons.append(f"{waiting} of them wait for room{self._for}")
         return f": {', '.join(reasons)}" if reasons else ""

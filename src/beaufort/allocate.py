@@ -47,14 +47,14 @@ def _fit(pool: Pool, claims: Claims, room: Room, placement: Placement, granted: 
     fitting.raise_to(np.minimum(claims.least, granted), minimum=True)
     fitting.raise_to(granted)
     rest = Division(pool, claims.weight, claims.priority, room.staying)
-    rest.give(np.arange(len(granted)), np.array(fitting.counts, dtype=np.int64))
+    rest.give(np.arange(len(granted)), fitting.counts)
     # What is there and helps nobody stays; what is free then is for whoever it is large enough for.
-    stays = rest.counts + np.array(fitting.spare, dtype=np.int64)
+    stays = rest.counts + fitting.spare
     rest.raise_to(np.minimum(stays, claims.ordinary))
     rest.raise_to(stays)
     _fill(claims.ordinary, claims.priority, fitting, rest)
     _fill(claims.most, claims.priority, fitting, rest)
-    return rest.counts, np.array(fitting.at_once, dtype=np.int64)
+    return rest.counts, fitting.at_once
 
 
 def _fill(target: Numbers, priority: Numbers, fitting: Fitting, rest: Division) -> None:
@@ -66,11 +66,8 @@ def _fill(target: Numbers, priority: Numbers, fitting: Fitting, rest: Division) 
 
 
 def _one_each(which: Numbers, fitting: Fitting, rest: Division) -> Numbers:
-    """One more to each that finds room now; returns those that did."""
-    served = []
-    for place, service in enumerate(which.tolist()):
-        one = which[place : place + 1]
-        if rest.fits(one).all() and fitting.start(service, 1):
-            rest.give(one, np.ones_like(one))
-            served.append(service)
-    return np.array(served, dtype=np.int64)
+    """One more to each that finds room now; returns those that may find more."""
+    tried = rest.first_without_room(which, np.ones_like(which))
+    served = np.array([service for service in which[:tried].tolist() if fitting.start(service, 1)], dtype=np.int64)
+    rest.give(served, np.ones_like(served))
+    return np.concatenate((served, which[tried:]))

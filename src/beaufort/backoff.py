@@ -19,7 +19,7 @@ class Backoff:
     A first failure is mended at once; after that come waits of 1 s, doubling to 60 s, after which the service grows
     again one container at a time, the next when the last one runs. With 60 s of calm all is forgotten. A scheduler
     that refuses is asked again at once, then after waits as long; if it had no room, when room appears. A request
-    that was rejected waits for ever: for another configuration.
+    that was rejected waits for ever: for another configuration. While it ``is_calm``, nothing of this is in force.
     """
 
     __slots__ = (
@@ -33,9 +33,11 @@ class Backoff:
         "_series",
         "_there",
         "_until",
+        "is_calm",
     )
 
     def __init__(self) -> None:
+        self.is_calm = True
         self._rejected: str | None = None
         self._refusal = ""
         self._refused_until = -math.inf
@@ -58,6 +60,7 @@ class Backoff:
             self._there = counts.current
 
     def _lose(self, now: float, lost: int) -> None:
+        self.is_calm = False
         if now < self._until:
             return
         if now >= self._until + CALM:
@@ -81,6 +84,7 @@ class Backoff:
         self._pause = 0.0 if self._pause is None else min(LONGEST, max(FIRST, 2 * self._pause))
         self._refused_until = now + self._pause
         self._refusal = why
+        self.is_calm = False
 
     def room_appeared(self) -> None:
         """What was refused for lack of room may be tried again."""
@@ -90,6 +94,7 @@ class Backoff:
     def reject(self, why: str) -> None:
         """The scheduler will never do what it was asked."""
         self._rejected = why
+        self.is_calm = False
 
     def most(self, now: float, counts: Counts) -> int | None:
         """The most containers that the service may have now, or None for no limit."""
@@ -102,6 +107,7 @@ class Backoff:
         if self._rejected is not None:
             return math.inf
         times = [self._refused_until, self._until, self._until + CALM if self._is_trying(now) else -math.inf]
+        self.is_calm = max(times) <= now
         return min((time for time in times if time > now), default=math.inf)
 
     def reason(self, now: float) -> str:

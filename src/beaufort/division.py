@@ -31,9 +31,9 @@ class Division:
     def raise_to(self, target: Numbers) -> None:
         """Raise the counts to ``target`` where it is above them, level by level, as far as there is room."""
         rising = np.flatnonzero(target > self.counts)
-        while len(rising):
+        while len(rising := rising[self.fits(rising)]):
             more = target[rising] - self.counts[rising]
-            over = self._first_without_room(rising, more)
+            over = self.first_without_room(rising, more)
             if over == len(rising):
                 self.give(rising, more)
                 return
@@ -44,26 +44,27 @@ class Division:
             )
             self.give(rising[:first], more[:first])
             self._share_out(rising[first:last], target)
-            below = rising[last:]
-            rising = below[self.fits(below)]
+            rising = rising[last:]
 
     def give(self, which: Numbers, more: Numbers) -> None:
         self.counts[which] += more
-        self.free -= more @ self._need[which]
+        self.free -= self._need[:, which] @ more
 
     def fits(self, which: Numbers) -> Flags:
         """Whether there is room for one more container of each, taken alone."""
-        return np.asarray((self._need[which] <= self.free).all(axis=1))
+        return np.asarray((self._need[:, which] <= self.free[:, None]).all(axis=0))
 
     def in_turn(self, which: Numbers) -> Numbers:
         """``which`` in the order of who would be served least with one more container."""
         served = np.round((self.counts[which] + 1) * self._cost[which], 12)
         return np.asarray(which[np.lexsort((which, -self._held[which], served))])
 
-    def _first_without_room(self, which: Numbers, more: Numbers) -> int:
+    def first_without_room(self, which: Numbers, more: Numbers) -> int:
         """The first of these (a place in ``which``) that there is no room for, if they are served in this order."""
-        taken = np.cumsum(more[:, None] * self._need[which], axis=0)
-        over = (taken > self.free).any(axis=1)
+        need = self._need[:, which]
+        if (need @ more <= self.free).all():
+            return len(which)
+        over = (np.cumsum(more * need, axis=1) > self.free[:, None]).any(axis=0)
         return int(over.argmax()) if over.any() else len(which)
 
     def _share_out(self, which: Numbers, target: Numbers) -> None:
@@ -82,20 +83,20 @@ class Division:
         """One more container to each in turn, as far as wanted, skipping those that do not fit any more."""
         ordered = ordered[self.counts[ordered] < target[ordered]]
         while len(ordered := ordered[self.fits(ordered)]):
-            fitting = ordered[: self._first_without_room(ordered, np.ones_like(ordered))]
+            fitting = ordered[: self.first_without_room(ordered, np.ones_like(ordered))]
             self.give(fitting, np.ones_like(fitting))
             ordered = ordered[len(fitting) :]
 
     def _fill(self, which: Numbers, target: Numbers) -> Amounts:
         """Raise all together by dominant share / weight, until a resource runs out for those that use it."""
         low, high = self.counts[which].astype(float), target.astype(float)
-        need, cost = self._need[which], self._cost[which]
-        exact, active, room = low.copy(), np.ones(len(which), dtype=bool), self.free + low @ need
+        need, cost = self._need[:, which], self._cost[which]
+        exact, active, room = low.copy(), np.ones(len(which), dtype=bool), self.free + need @ low
         while active.any():
-            left = room - exact[~active] @ need[~active]
-            level, full = _highest(low[active], high[active], cost[active], need[active], left)
+            left = room - need[:, ~active] @ exact[~active]
+            level, full = _highest(low[active], high[active], cost[active], need[:, active], left)
             exact[active] = _at(level, low[active], high[active], cost[active])
-            active &= (need[:, full] <= 0) if full is not None else False
+            active &= (need[full] <= 0) if full is not None else False
         return np.asarray(exact)
 
 
@@ -109,10 +110,10 @@ def _at(level: float, low: Amounts, high: Amounts, cost: Amounts) -> Amounts:
 def _highest(low: Amounts, high: Amounts, cost: Amounts, need: Amounts, room: Amounts) -> tuple[float, int | None]:
     """The highest water level for which every resource suffices, and the resource that then runs out, if one does."""
     level, full = np.inf, None
-    short = (high @ need > room) & (need > 0).any(axis=0)
+    short = (need @ high > room) & (need > 0).any(axis=1)
     for dimension in np.flatnonzero(short).tolist():
-        uses = need[:, dimension] > 0
-        crossing = _crossing(low[uses], high[uses], cost[uses], need[uses, dimension], room[dimension])
+        uses = need[dimension] > 0
+        crossing = _crossing(low[uses], high[uses], cost[uses], need[dimension, uses], room[dimension])
         if crossing < level:
             level, full = crossing, dimension
     return level, full

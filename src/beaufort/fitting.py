@@ -20,7 +20,7 @@ from beaufort.room import Room
 
 __all__ = ["Fitting"]
 
-LOOK = 30
+LOOK = 10
 """How many services are looked at for one whose small containers could make way for a large one: it bounds the time."""
 
 
@@ -33,36 +33,34 @@ class Fitting:
 
     def __init__(self, placement: Placement, claims: Claims, room: Room, granted: Numbers) -> None:
         stay = np.minimum(room.staying, claims.most)
-        kept = np.minimum(stay, granted)
         self._placement = placement
         self._claims = claims
         self._rank = claims.rank
         self._trial = placement.trial()
-        self._kind: list[int] = placement.kind.tolist()
-        self._least: list[int] = np.minimum(claims.least, claims.most).tolist()
-        self._kept: list[int] = kept.tolist()
-        self._leaving: list[int] = (room.held - stay).tolist()
+        self._kinds = placement.kinds
+        self._kept = np.minimum(stay, granted)
+        self._leaving = room.held - stay
         by_rank = np.argsort(self._rank, kind="stable")
-        self._anyway: list[int] = by_rank[(room.held > kept)[by_rank]].tolist()
-        self._at_need: list[int] = by_rank[(kept > claims.least)[by_rank]].tolist()
+        self._anyway = by_rank[(room.held > self._kept)[by_rank]]
+        self._at_need = by_rank[(self._kept > claims.least)[by_rank]]
         self._larger: dict[int, tuple[list[int], list[int]]] = {}
         self._dismissed: set[int] = set()
-        self.counts: list[int] = kept.tolist()
-        self.spare: list[int] = (stay - kept).tolist()
-        self.at_once = [0] * len(kept)
-        for service in np.flatnonzero(room.held > stay).tolist():
-            self._trial.leave(self._kind[service], self._leaving[service])
+        self.counts = self._kept.copy()
+        self.spare = stay - self._kept
+        self.at_once = np.zeros_like(granted)
+        for service in np.flatnonzero(self._leaving).tolist():
+            self._trial.leave(self._kinds[service], int(self._leaving[service]))
 
     def raise_to(self, target: Numbers, *, minimum: bool = False) -> None:
         """Raise the counts to ``target``, by rank, as far as there are nodes; to a ``minimum`` at anyone's expense."""
-        rising = np.flatnonzero(target > np.array(self.counts, dtype=np.int64))
+        rising = np.flatnonzero(target > self.counts)
+        rising = rising[np.argsort(self._rank[rising], kind="stable")]
+        missing = (target - self.counts)[rising]
         hopeless = set()
-        for service in rising[np.argsort(self._rank[rising], kind="stable")].tolist():
-            kind = self._kind[service]
-            if kind not in hopeless:
-                missing = int(target[service]) - self.counts[service]
-                if self._seat(service, missing, minimum=minimum) < missing:
-                    hopeless.add(kind)
+        for service, more in zip(rising.tolist(), missing.tolist(), strict=True):
+            kind = self._kinds[service]
+            if kind not in hopeless and self._seat(service, more, minimum=minimum) < more:
+                hopeless.add(kind)
 
     def open_to(self, services: Numbers) -> Numbers:
         """Those of the services for which there may be room now."""
@@ -72,7 +70,7 @@ class Fitting:
 
     def start(self, service: int, count: int) -> int:
         """Have so many more, as far as they could be started now; returns how many."""
-        found = sum(placed for _, placed in self._trial.place(self._kind[service], count))
+        found = sum(placed for _, placed in self._trial.place(self._kinds[service], count))
         self.counts[service] += found
         self.at_once[service] += found
         return found
@@ -80,7 +78,7 @@ class Fitting:
     def _seat(self, service: int, missing: int, *, minimum: bool) -> int:
         found = self.start(service, missing)
         if found < missing:
-            later = self._trial.place_later(self._kind[service], missing - found)
+            later = self._trial.place_later(self._kinds[service], missing - found)
             later += self._make_way(service, missing - found - later, minimum=minimum)
             if found + later < missing:
                 later += self._clear(service, minimum=minimum)
@@ -90,17 +88,17 @@ class Fitting:
 
     def _make_way(self, service: int, missing: int, *, minimum: bool) -> int:
         """Have containers at least as large leave: each makes room, wherever it is. Returns for how many."""
-        found, kind = 0, self._kind[service]
+        found, kind = 0, self._kinds[service]
         anyway, at_need = self._givers(kind)
         while anyway and found < missing:
             if self.spare[anyway[-1]]:
                 found += self._swap(anyway[-1], kind, missing - found)
             else:
                 anyway.pop()
-        while at_need and self._kept[at_need[-1]] <= self._least[at_need[-1]]:
+        while at_need and self._kept[at_need[-1]] <= self._claims.least[at_need[-1]]:
             at_need.pop()
         for giver in self._later(service, at_need, minimum=minimum):
-            while found < missing and self._kept[giver] > self._least[giver]:
+            while found < missing and self._kept[giver] > self._claims.least[giver]:
                 found += self._swap(giver, kind, missing - found)
             if found == missing:
                 break
@@ -108,7 +106,7 @@ class Fitting:
 
     def _swap(self, giver: int, kind: int, missing: int) -> int:
         self._dismiss(giver)
-        self._trial.leave(self._kind[giver], 1)
+        self._trial.leave(self._kinds[giver], 1)
         return self._trial.place_later(kind, missing)
 
     def _clear(self, service: int, *, minimum: bool) -> int:
@@ -116,8 +114,11 @@ class Fitting:
 
         The fewest that could do are asked to go. Should they not have been on the same node, the next step asks again.
         """
-        anyway = ((giver, self._kept[giver]) for giver in reversed(self._anyway))
-        at_need = ((giver, self._least[giver]) for giver in self._later(service, self._at_need, minimum=minimum))
+        anyway = ((giver, self._kept[giver]) for giver in self._anyway[::-1].tolist())
+        at_need = (
+            (giver, self._claims.least[giver])
+            for giver in self._later(service, self._at_need.tolist(), minimum=minimum)
+        )
         for giver, keeps in chain(islice(anyway, LOOK), islice(at_need, LOOK)):
             fewest = None if giver in self._dismissed else self._fewest(service, giver, keeps)
             if fewest is not None:
@@ -141,7 +142,7 @@ class Fitting:
         return int(min(must_go.values())) if in_the_way > keeps else None
 
     def _size(self, service: int) -> list[float]:
-        size: list[float] = self._placement.sizes[self._kind[service]].tolist()
+        size: list[float] = self._placement.sizes[self._kinds[service]].tolist()
         return size
 
     def _dismiss(self, giver: int) -> None:
@@ -155,9 +156,9 @@ class Fitting:
     def _givers(self, kind: int) -> tuple[list[int], list[int]]:
         """Of those who give anyway, and of those who give at need: whose containers are at least as large; last first."""
         if kind not in self._larger:
-            covers = (self._placement.sizes >= self._placement.sizes[kind]).all(axis=1).tolist()
-            anyway = [giver for giver in self._anyway if self.spare[giver] and covers[self._kind[giver]]]
-            self._larger[kind] = anyway, [giver for giver in self._at_need if covers[self._kind[giver]]]
+            covers = (self._placement.sizes >= self._placement.sizes[kind]).all(axis=1)[self._placement.kind]
+            spare = self._anyway[covers[self._anyway] & (self.spare[self._anyway] > 0)]
+            self._larger[kind] = spare.tolist(), self._at_need[covers[self._at_need]].tolist()
         return self._larger[kind]
 
     def _later(self, service: int, givers: list[int], *, minimum: bool) -> Iterator[int]:

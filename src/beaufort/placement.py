@@ -24,7 +24,9 @@ class Placement:
         self.sizes, self.kind = np.unique(
             np.array(sizes, dtype=float).reshape(-1, len(names)), axis=0, return_inverse=True
         )
-        self._free = with_slack(np.array([[node.capacity.get(name, np.inf) for name in names] for node in nodes]))
+        self.kinds: list[int] = self.kind.tolist()
+        self._uses = [[(d, amount) for d, amount in enumerate(size) if amount > 0] for size in self.sizes.tolist()]
+        self._free = with_slack(np.array([[node.capacity.get(name, np.inf) for node in nodes] for name in names]))
         self._index = {node.name: index for index, node in enumerate(nodes)}
         self._told: dict[int, Mapping[str, int]] = {}
         self._guessed: dict[int, dict[int, int]] = {}
@@ -33,21 +35,25 @@ class Placement:
 
     def alone(self) -> Amounts:
         """How many containers of each service the nodes could hold if they were empty; may be infinity."""
-        capacities, times = np.unique(self._free, axis=0, return_counts=True)
+        capacities, times = np.unique(self._free.T, axis=0, return_counts=True)
         fits = [float((times * _fit(capacities, size)).sum()) for size in self.sizes]
         return np.array(fits, dtype=float)[self.kind]
 
-    def update(self, service: int, on: Mapping[str, int], held: int) -> None:
+    def see(self, service: int, on: Mapping[str, int], held: int) -> None:
         """A service now holds so many containers, of which those are ``on`` nodes. An unknown node is nobody's room."""
         told = self._told.get(service, {})
         if on is not told and on != told:
-            kind = int(self.kind[service])
-            for node in told.keys() | on.keys():
-                more = on.get(node, 0) - told.get(node, 0)
-                if more and node in self._index:
-                    self._moves.append((self._index[node], kind, more))
+            for node in {node for node, _ in on.items() ^ told.items()} & self._index.keys():
+                self._moves.append((self._index[node], self.kinds[service], on.get(node, 0) - told.get(node, 0)))
             self._told[service] = on
         self._untold[service] = max(0, held - sum(on.values()))
+
+    def expect(self, service: int, more: int) -> None:
+        """So many more containers of a service may be anywhere soon."""
+        if more > 0:
+            untold = self._untold.get(service)
+            guessed = sum(self._guessed.get(service, {}).values()) if untold is None else untold
+            self._untold[service] = guessed + more
 
     def where(self, service: int) -> dict[int, int]:
         """Node (its index) -> how many containers of the service it holds, by word or by guess."""
@@ -62,7 +68,7 @@ class Placement:
         """Try to place more containers. It changes nothing here."""
         self._guess()
         self._move()
-        return Trial(self._free, self.sizes)
+        return Trial(self._free, self.sizes, self._uses)
 
     def _guess(self) -> None:
         """Have the guesses agree with how many there are that nobody tells of."""
@@ -74,7 +80,7 @@ class Placement:
                 node, count = guessed.popitem()
                 if count > surplus:
                     guessed[node] = count - surplus
-                self._moves.append((node, int(self.kind[service]), -min(count, surplus)))
+                self._moves.append((node, self.kinds[service], -min(count, surplus)))
                 surplus -= count
             if surplus < 0:
                 missing[service] = -surplus
@@ -82,9 +88,9 @@ class Placement:
         if not missing:
             return
         self._move()
-        trial = Trial(self._free, self.sizes)
+        trial = Trial(self._free, self.sizes, self._uses)
         for service, count in missing.items():
-            kind, guessed = int(self.kind[service]), self._guessed[service]
+            kind, guessed = self.kinds[service], self._guessed[service]
             for node, placed in trial.place(kind, count):
                 guessed[node] = guessed.get(node, 0) + placed
                 self._moves.append((node, kind, placed))
@@ -92,7 +98,8 @@ class Placement:
     def _move(self) -> None:
         if self._moves:
             nodes, kinds, counts = np.array(self._moves).T
-            np.subtract.at(self._free, nodes, self.sizes[kinds] * counts[:, None])
+            for free, size in zip(self._free, self.sizes.T, strict=True):
+                np.subtract.at(free, nodes, size[kinds] * counts)
             self._moves.clear()
 
 
@@ -102,10 +109,10 @@ class Trial:
     Where a container that leaves has been is not known, but it leaves room for one of its size on one node.
     """
 
-    def __init__(self, free: Amounts, sizes: Amounts) -> None:
+    def __init__(self, free: Amounts, sizes: Amounts, uses: Sequence[Sequence[tuple[int, float]]]) -> None:
         self._free = free
         self._sizes = sizes
-        self._uses = [[(d, amount) for d, amount in enumerate(size) if amount > 0] for size in sizes.tolist()]
+        self._uses = uses
         self._rows: dict[int, list[float]] = {}
         self._open: dict[int, list[int]] = {}
         self._left: list[list[float]] = []
@@ -147,29 +154,32 @@ class Trial:
         """What is still free on a node, by resource; the caller may lower it."""
         row = self._rows.get(node)
         if row is None:
-            row = self._rows[node] = self._free[node].tolist()
+            row = self._rows[node] = self._free[:, node].tolist()
         return row
 
     def close(self, node: int) -> None:
         """Nothing more is to be placed on this node."""
-        self._rows[node] = [0.0] * self._free.shape[1]
+        self._rows[node] = [0.0] * len(self._free)
 
     def _nodes(self, kind: int) -> list[int]:
         """The nodes that may have room, the first one last."""
         nodes = self._open.get(kind)
         if nodes is None:
-            fitting = np.flatnonzero((self._free >= self._sizes[kind]).all(axis=1))
+            fitting = np.flatnonzero((self._free >= self._sizes[kind][:, None]).all(axis=0))
             nodes = self._open[kind] = fitting[::-1].tolist()
         return nodes
 
     def _take(self, row: list[float], kind: int, count: int) -> int:
         """Take the room of as many as fit, of ``count``."""
-        for d, amount in self._uses[kind]:
-            count = min(count, int(row[d] // amount)) if row[d] != np.inf else count
+        uses = self._uses[kind]
+        for d, amount in uses:
+            if row[d] < amount * count:
+                count = int(row[d] // amount)
         if count > 0:
-            for d, amount in self._uses[kind]:
+            for d, amount in uses:
                 row[d] -= amount * count
-        return max(0, count)
+            return count
+        return 0
 
 
 def _fit(free: Amounts, size: Amounts) -> Amounts:

@@ -27,7 +27,7 @@ def with_slack(amounts: Amounts) -> Amounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """Capacity and needs. ``need`` is (services, dimensions), ``total`` is (dimensions,), ``share`` is (services,).
+    """Capacity and needs. ``need`` is (dimensions, services), ``total`` (dimensions,), ``share`` (services,).
 
     A quota of a group is a dimension that only its services need: ``groups`` has its name, None for the pool's own.
     ``room`` is the total, with what rounding may add. ``share`` is the dominant share of one container: the greatest
@@ -49,21 +49,21 @@ class Pool:
         ]
         limits += [(name, group, amount) for group, quota in quotas.items() for name, amount in quota.items()]
         columns = [_column(services, name, group) for name, group, _ in limits]
-        need = np.array(columns, dtype=float).T if columns else np.zeros((len(services), 0))
+        need = np.array(columns, dtype=float).reshape(len(columns), len(services))
         total = np.array([amount for _, _, amount in limits], dtype=float)
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.where(need > 0, need / total, 0.0)
+            shares = np.where(need > 0, need / total[:, None], 0.0)
         # The dominant share is of the pool; a quota counts only for a service that uses nothing else that is limited.
-        pool = shares[:, : len(limited)].max(axis=1, initial=0.0)
-        quota = shares[:, len(limited) :].max(axis=1, initial=0.0)
+        pool = shares[: len(limited)].max(axis=0, initial=0.0)
+        quota = shares[len(limited) :].max(axis=0, initial=0.0)
         names, groups = tuple(name for name, _, _ in limits), tuple(group for _, group, _ in limits)
         return cls(names, groups, total, with_slack(total), need, np.where(pool > 0, pool, quota))
 
     def alone(self) -> Amounts:
         """How many containers of each service an empty pool could hold if there were no other; may be infinity."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            fit = np.where(self.need > 0, np.floor(self.room / self.need), np.inf)
-        return np.asarray(fit.min(axis=1, initial=np.inf))
+            fit = np.where(self.need > 0, np.floor(self.room[:, None] / self.need), np.inf)
+        return np.asarray(fit.min(axis=0, initial=np.inf))
 
 
 def _column(services: Sequence[Service], name: str, group: str | None) -> list[float]:

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from beaufort.model import Cluster, Counts, Sample, Service, Wish
 
@@ -74,8 +73,7 @@ class Unreachable(SchedulerError):
     """The scheduler did not answer, or not in time: what it did is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What a policy may see: its own service, its own samples, its own counts, its own past, and the time.
 
     ``samples``: those that came since the last call, oldest first; may be empty. ``latest``: the newest ever seen, or

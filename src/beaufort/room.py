@@ -28,28 +28,38 @@ class Room:
         self.placement = Placement(services, nodes) if len(nodes) > 1 else None
         self._pool = pool
 
-    def update(self, index: int, counts: Counts, asked: int | None) -> None:
-        """One service now holds this. ``asked`` is the count that was asked for and may not be seen in ``counts`` yet."""
-        current = counts.running + counts.starting
-        self.current[index] = current
-        self.stopping[index] = counts.stopping
-        self.staying[index] = current if asked is None else asked
-        held = current + counts.stopping
-        if asked is not None and asked > current:
-            held += asked - current
-        self.held[index] = held
+    def see(self, which: Sequence[int], counts: Sequence[Counts], asked: Sequence[int | None]) -> None:
+        """These services now hold this. ``asked`` is what was asked for and may not be seen in the counts yet."""
+        if not which:
+            return
+        self.current[which] = current = [each.running + each.starting for each in counts]
+        self.stopping[which] = [each.stopping for each in counts]
+        self.staying[which] = staying = [c if a is None else a for c, a in zip(current, asked, strict=True)]
+        self.held[which] = held = [
+            max(c, s) + each.stopping for each, c, s in zip(counts, current, staying, strict=True)
+        ]
         if self.placement is not None:
-            self.placement.update(index, counts.on, held)
+            for index, each, total in zip(which, counts, held, strict=True):
+                self.placement.see(index, each.on, total)
+
+    def ask(self, which: Numbers, target: Numbers) -> None:
+        """These services have been asked to have so many. What was asked for holds room at once."""
+        self.staying[which] = target
+        self.held[which] += np.maximum(target - self.current[which], 0)
+        if self.placement is not None:
+            for index, more in zip(which.tolist(), (target - self.current[which]).tolist(), strict=True):
+                self.placement.expect(index, more)
 
     def starts(self, target: Numbers, growing: Numbers) -> Numbers:
         """How many containers each of the ``growing`` services may start now on the way to ``target``, by the totals.
 
         Room goes to the higher priority first: what it waits for is not given away below it.
         """
-        more = target[growing] - self.current[growing]
-        need = self._pool.need[growing]
-        taken = more[:, None] * need
-        left = self._pool.room - self.held @ self._pool.need - np.cumsum(taken, axis=0) + taken
+        more = target[growing] - self.staying[growing]
+        need = self._pool.need[:, growing]
+        taken = more * need
+        free = self._pool.room - self._pool.need @ self.held
+        left = free[:, None] - np.cumsum(taken, axis=1) + taken
         with np.errstate(divide="ignore", invalid="ignore"):
-            fit = np.where(need > 0, np.floor(np.maximum(left, 0) / need), np.inf).min(axis=1, initial=np.inf)
+            fit = np.where(need > 0, np.floor(np.maximum(left, 0) / need), np.inf).min(axis=0, initial=np.inf)
         return np.asarray(np.minimum(more, fit).astype(np.int64))

@@ -64,7 +64,8 @@ class Scaler:
         self._scope = scope
         self._services = sorted(scope.services, key=lambda service: service.priority)
         self._works = [Workload(service, scope.policies[service.name], at_rest=at_rest) for service in self._services]
-        self._index = {service.name: index for index, service in enumerate(self._services)}
+        self._names = [service.name for service in self._services]
+        self._index = {name: index for index, name in enumerate(self._names)}
         self._claims = Claims(self._services, scope.bands)
         self._wake = np.full(len(self._works), -math.inf)
         self._cluster: Cluster | None = None
@@ -90,8 +91,7 @@ class Scaler:
         self._accounts = Accounts(self._works, self._pool, self._claims)
         self._wake[:] = -math.inf
         self._due = True
-        for index in range(count):
-            self._update(index)
+        self._hold(range(count))
 
     def reconfigured(self, scope: Scope, now: float) -> Scaler:
         """The Scaler for another configuration, which knows what this one does of the services that both have.
@@ -110,9 +110,9 @@ class Scaler:
             if work.service.name in self._index:
                 before = self._index[work.service.name]
                 work.succeed(self._works[before], now)
-                after._update(index)
                 if before in self._answered:
                     after._answered.add(index)
+        after._hold(range(len(after._works)))
         return after
 
     @property
@@ -155,10 +155,12 @@ class Scaler:
         return Decision(now, self._desired, self._accounts.grants, actions, self._accounts.shortfall)
 
     def _feed(self, now: float, samples: Mapping[str, Sequence[Sample]]) -> set[int]:
-        fed = {self._index[name] for name in samples if name in self._index}
-        for index in fed:
-            work = self._works[index]
-            work.feed(now, samples[work.service.name])
+        fed = set()
+        for name, new in samples.items():
+            index = self._index.get(name)
+            if index is not None:
+                self._works[index].feed(now, new)
+                fed.add(index)
         return fed
 
     def _conclude(self, outcomes: Iterable[Outcome]) -> set[int]:
@@ -181,16 +183,15 @@ class Scaler:
         # Nodes that are no longer told of are not gone: what they can hold is as it was, as far as anybody knows.
         if not self._scope.capacity and cluster.nodes and cluster.nodes != self._nodes:
             self._use(cluster.nodes)
-        held, told = self._room.held.copy(), cluster.counts
-        fresh = {i for i, work in enumerate(self._works) if told.get(work.service.name, NO_COUNTS) is not work.counts}
-        seen = {
-            i for i in fresh | self._answered if self._works[i].see(now, told.get(self._services[i].name, NO_COUNTS))
-        }
-        for index in seen:
-            self._update(index)
+        told = cluster.counts
+        pairs = zip(self._index, self._works, strict=True)
+        fresh = {i for i, (name, work) in enumerate(pairs) if told.get(name, NO_COUNTS) is not work.counts}
+        freed = any(told.get(self._names[i], NO_COUNTS).held < self._works[i].counts.held for i in fresh)
+        seen = {i for i in fresh | self._answered if self._works[i].see(now, told.get(self._names[i], NO_COUNTS))}
+        self._hold(sorted(seen))
         self._answered.clear()
         self._due |= self._strangers.see(told, self._index) or bool(seen)
-        if (self._room.held < held).any():
+        if freed:
             for index in self._crowded:
                 self._works[index].backoff.room_appeared()
             seen |= self._crowded
@@ -202,10 +203,11 @@ class Scaler:
         self._pauses = dict(pauses)
         return {self._index[name] for name in names if name in self._index}
 
-    def _update(self, index: int) -> None:
-        work = self._works[index]
-        self._room.update(index, work.counts, work.asked)
-        self._asked[index] = work.asked is not None
+    def _hold(self, which: Sequence[int]) -> None:
+        """What is known of the containers of these services holds room."""
+        works = [self._works[index] for index in which]
+        self._room.see(which, [work.counts for work in works], [work.asked for work in works])
+        self._asked[which] = [work.asked is not None for work in works]
 
     def _desire(self, now: float, changed: set[int], pauses: Mapping[str, Pause]) -> None:
         """Form the desires of these services anew, and note whether what any of them may be granted is not as before."""
@@ -230,18 +232,17 @@ class Scaler:
         if self._due:
             self._granted, self._at_once = allocate(self._pool, self._claims, self._room)
             self._due = False
-        granted, current = self._granted, self._room.current
-        shrinking = np.flatnonzero((granted < current) & ~self._asked)
-        starts = self._starts()
-        waiting = np.where(self._asked, 0, np.maximum(granted - current, 0) - starts)
-        self._accounts.settle(now, changed, granted, waiting, self._leaving() if waiting.any() else "")
+        current, starts = self._room.current, self._starts()
+        waiting = np.where(self._asked, 0, np.maximum(self._granted - current, 0) - starts)
+        self._accounts.settle(now, changed, self._granted, waiting, self._leaving() if waiting.any() else "")
         takers = np.flatnonzero(waiting)
+        shrinking = np.flatnonzero((self._granted < current) & ~self._asked)
+        growing = np.flatnonzero(starts)
         actions = self._strangers.turn_out()
-        actions += [
-            self._act(index, int(granted[index]), self._why_less(index, takers)) for index in shrinking.tolist()
-        ]
-        for index in np.flatnonzero(starts).tolist():
-            actions.append(self._act(index, int(current[index] + starts[index]), self._works[index].desired.reason))
+        reasons = [self._why_less(index, takers) for index in shrinking.tolist()]
+        actions += self._act(shrinking, self._granted[shrinking], reasons)
+        reasons = [self._works[index].desired.reason for index in growing.tolist()]
+        actions += self._act(growing, current[growing] + starts[growing], reasons)
         return tuple(actions)
 
     def _starts(self) -> Numbers:
@@ -253,11 +254,18 @@ class Scaler:
         starts[self._asked] = 0
         return starts
 
-    def _act(self, index: int, target: int, reason: str) -> Action:
-        work = self._works[index]
-        work.asked = target
-        self._update(index)
-        return Action(work.service.name, work.counts.current, target, reason)
+    def _act(self, which: Numbers, target: Numbers, reasons: Sequence[str]) -> list[Action]:
+        actions = [
+            Action(self._names[index], current, goal, reason)
+            for index, current, goal, reason in zip(
+                which.tolist(), self._room.current[which].tolist(), target.tolist(), reasons, strict=True
+            )
+        ]
+        for index, action in zip(which.tolist(), actions, strict=True):
+            self._works[index].asked = action.target
+        self._room.ask(which, target)
+        self._asked[which] = True
+        return actions
 
     def _why_less(self, index: int, takers: Numbers) -> str:
         work = self._works[index]
@@ -265,12 +273,12 @@ class Scaler:
             return work.desired.reason
         if not work.desired.remainder:
             takers = takers[: np.searchsorted(self._claims.priority[takers], work.service.priority, side="right")]
-        names = [f"{self._services[taker].name} (priority {self._claims.priority[taker]})" for taker in takers[:NAMES]]
+        names = [f"{self._names[taker]} (priority {self._claims.priority[taker]})" for taker in takers[:NAMES]]
         return f"gives way to {', '.join(names)}" if names else self._accounts.lack(index)
 
     def _leaving(self) -> str:
         """Who holds the room that others wait for, in words."""
         held = np.maximum(self._room.stopping, self._room.held - self._granted)
-        leaving = [(self._services[index].name, int(held[index])) for index in np.flatnonzero(held > 0)[:NAMES]]
+        leaving = [(self._names[index], int(held[index])) for index in np.flatnonzero(held > 0)[:NAMES]]
         leaving += self._strangers.held.items()
         return "".join(f", {count} held by {name} stopping" for name, count in leaving[:NAMES])

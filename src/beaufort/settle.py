@@ -8,7 +8,6 @@ windows are long.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from operator import ge, le
 
@@ -34,19 +33,19 @@ class Extreme:
         self._window = window
         self._dominates = dominates
         # When a value was last in force: later ones are further from the extreme.
-        self._entries: deque[tuple[float, int]] = deque()
+        self._entries: list[tuple[float, int]] = []
 
     def put(self, now: float, value: int) -> None:
         """From ``now`` on it is ``value``. What it was until now counts as seen at now too."""
         entries = self._entries
-        if entries and entries[-1][1] != value:
+        if entries:
             entries[-1] = now, entries[-1][1]
         while entries and self._dominates(value, entries[-1][1]):
             entries.pop()
         entries.append((now, value))
         # The newest stays, though by rounding a short window may be no time at all.
         while entries[0][0] + self._window <= now and len(entries) > 1:
-            entries.popleft()
+            del entries[0]
 
     def until(self, holds: Callable[[int], bool]) -> float:
         """When the first value for which ``holds`` is no longer true becomes the extreme, if nothing changes till then."""
@@ -102,17 +101,26 @@ class Settler:
     def settle(self, now: float, wish: Wish, counts: Counts, demand: float | None) -> Desired:
         """The desired count for a fresh ``wish``. ``demand`` is None for a policy that needs none."""
         self.wake_at, self._why = NEVER, ""
-        if self.count is None:
-            self._remember(now, counts.current)
         base = counts.current if self.count is None else self.count
+        self._remember(now, base)
         count = _whole(wish.count)
         if demand is not None:
-            count, stays_until = self._activate(now, demand, count, base)
-            count = self._tolerate(wish.count, count, base)
+            idle_at = -math.inf
+            if demand > self._service.settling.activation:
+                self._active_at = now
+                count = count or 1
+            elif self._service.min == 0:
+                count, idle_at = self._idle(now, count, base)
+            if count != base:
+                count = self._tolerate(wish.count, count, base)
             count = self._stabilise(now, count, base)
-            count = self._limit(count, base)
-            count = self._ramped(now, count, base)
-            count = self._keep_last(count, stays_until)
+            if count != base:
+                count = self._limit(count, base)
+            if self._ramp is not None:
+                count = self._ramped(now, count, base, self._ramp)
+            if count == 0 and now < idle_at:
+                count = 1
+                self._wait(idle_at, f"idle for less than {self._service.settling.idle:g} s")
         return self._conclude(now, count, wish.reason)
 
     def hold(self, now: float, counts: Counts, reason: str) -> Desired:
@@ -134,17 +142,11 @@ class Settler:
         """Nothing is to be settled at present, so nothing is waited for."""
         self.wake_at = NEVER
 
-    def _activate(self, now: float, demand: float, count: int, base: int) -> tuple[int, float]:
-        """The count by the rules of activation and idleness; and until when the last container stays if it is zero."""
-        settling = self._service.settling
-        if demand > settling.activation:
-            self._active_at = now
-            return max(count, 1), -math.inf
-        if self._service.min > 0:
-            return count, -math.inf
-        idle_at = self._active_at + settling.idle
+    def _idle(self, now: float, count: int, base: int) -> tuple[int, float]:
+        """The count where demand is at or below activation, and when the last container goes."""
+        idle_at = self._active_at + self._service.settling.idle
         if base == 0 or now >= idle_at:
-            return 0, -math.inf
+            return 0, now
         self.wake_at = idle_at
         return count, idle_at
 
@@ -194,11 +196,9 @@ class Settler:
                 return lowest
         return count
 
-    def _ramped(self, now: float, count: int, base: int) -> int:
+    def _ramped(self, now: float, count: int, base: int, began: tuple[float, int]) -> int:
         """On the way from where the silence ended, as far as the time since then allows; never back."""
-        if self._ramp is None:
-            return count
-        since, origin = min(now, self._ramp[0]), self._ramp[1]
+        since, origin = min(now, began[0]), began[1]
         self._ramp = since, origin
         ramp, way = self._service.settling.ramp, abs(count - origin)
         if way == 0 or now >= since + ramp:
@@ -214,20 +214,13 @@ class Settler:
             self._wait(min(since + ramp, next_step), f"data is back: to {count} within {ramp:g} s")
         return reached
 
-    def _keep_last(self, count: int, until: float) -> int:
-        if count > 0 or until == -math.inf:
-            return count
-        self._wait(until, f"idle for less than {self._service.settling.idle:g} s")
-        return 1
-
     def _wait(self, until: float, why: str) -> None:
         self.wake_at = min(self.wake_at, until)
         self._why = f"{self._why}; {why}"
 
     def _conclude(self, now: float, count: int, reason: str) -> Desired:
-        clamped = self._service.clamp(count)
+        clamped = self.count = self._service.clamp(count)
         self._remember(now, clamped)
-        self.count = clamped
         if clamped != count:
             self._why = f"{self._why}; {'min' if clamped > count else 'max'} {clamped} instead of {count}"
         return Desired(self._service.name, clamped, f"wants {clamped}: {reason}{self._why}")
@@ -241,4 +234,4 @@ class Settler:
 
 def _whole(wish: float) -> int:
     """As many containers as carry the wish."""
-    return min(max(0, math.ceil(wish - ROUNDING * max(1.0, wish))), BOUNDLESS)
+    return min(max(0, math.ceil(wish * (1 - ROUNDING) - ROUNDING)), BOUNDLESS)

@@ -119,7 +119,9 @@ class Workload:
             self.desired = self._ask(now, holds)
         self._fresh = []
         self._bound(now)
-        self.wake_at = min(self._settler.wake_at, self.backoff.wake_at(now))
+        self.wake_at = self._settler.wake_at
+        if not self.backoff.is_calm:
+            self.wake_at = min(self.wake_at, self.backoff.wake_at(now))
         if now < stale_at < self.wake_at:
             self.wake_at = stale_at
         if self._pause is not None and self._pause.until is not None:
@@ -132,17 +134,17 @@ class Workload:
         return self.backoff.reason(now) if self.backoff.most(now, self.counts) is not None else None
 
     def _bound(self, now: float) -> None:
-        wanted, current = self.desired.count, self.counts.current
-        least = self.service.min
-        limit = self.backoff.most(now, self.counts)
-        if limit is not None:
-            wanted = min(wanted, limit)
+        most, least = self.desired.count, self.service.min
+        if not self.backoff.is_calm:
+            limit = self.backoff.most(now, self.counts)
+            most = most if limit is None else min(most, limit)
         if self._pause is not None:
+            current = self.counts.current
             if self._pause.direction is not Direction.IN:
-                wanted = min(wanted, current)
+                most = min(most, current)
             if self._pause.direction is not Direction.OUT:
-                wanted, least = max(wanted, current), max(least, current)
-        self.most, self.least = min(wanted, BOUNDLESS), min(least, wanted, BOUNDLESS)
+                most, least = max(most, current), max(least, current)
+        self.most, self.least = min(most, BOUNDLESS), min(least, most, BOUNDLESS)
 
     def _without_data(self, now: float, stale_at: float) -> Desired:
         if now < stale_at:
