@@ -80,8 +80,9 @@ class Placement:
                 node, count = guessed.popitem()
                 if count > surplus:
                     guessed[node] = count - surplus
-                self._moves.append((node, self.kinds[service], -min(count, surplus)))
-                surplus -= count
+                gone = min(count, surplus)
+                self._moves.append((node, self.kinds[service], -gone))
+                surplus -= gone
             if surplus < 0:
                 missing[service] = -surplus
         self._untold.clear()
