@@ -335,8 +335,9 @@ def test_nothing_to_settle_is_nothing_to_wait_for() -> None:
 seconds = st.floats(0.01, 40.0)
 wishes = st.floats(0.0, 30.0) | st.integers(0, 12)
 scripts = st.lists(st.tuples(seconds, wishes), min_size=1, max_size=12)
-limits = st.builds(RateLimit, seconds, amount=st.integers(1, 4)) | st.builds(
-    RateLimit, seconds, share=st.floats(0.05, 1.0)
+periods = st.floats(0.5, 40.0)
+limits = st.builds(RateLimit, periods, amount=st.integers(1, 4)) | st.builds(
+    RateLimit, periods, share=st.floats(0.05, 1.0)
 )
 spans = st.just(0.0) | seconds
 shares = st.just(0.0) | st.floats(0.0, 0.5)
