@@ -38,7 +38,7 @@ def test_empty_nodes_hold_what_fits_on_each() -> None:
         pytest.param([({"elsewhere": 2}, 2)], {0: 5, 1: 2}, id="an unknown node is nobody's room"),
         pytest.param([({}, 2)], {0: 3, 1: 1}, id="untold, it is guessed on the first"),
         pytest.param([({}, 2), ({"b": 2}, 2)], {0: 3, 1: 1}, id="what is told takes the place of the guess"),
-        pytest.param([({}, 4), ({}, 3)], {0: 2, 1: 0}, id="guesses are taken back, the last one first"),
+        pytest.param([({}, 4), ({}, 3)], {0: 2, 1: 1}, id="guesses are taken back, the last one first"),
         pytest.param([({}, 5), ({}, 1)], {0: 4, 1: 1}, id="of a guess a part stays"),
         pytest.param([({}, 9)], {0: 0, 1: 0}, id="more than there is room for"),
         pytest.param([({"a": 9}, 9)], {0: 3, 1: 1}, id="a node that holds more than it can has no room"),
