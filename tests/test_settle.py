@@ -170,7 +170,7 @@ IDLE = replace(PLAIN, idle=60.0, activation=2.0)
         pytest.param(
             0,
             3,
-            [At(0, 3, 3, demand=9), At(10, 0, 1, demand=0), At(59.9, 0, 1, demand=0), At(60, 0, 0, demand=0)],
+            [At(0, 3, 3, demand=9), At(10, 0, 1, demand=0), At(69.9, 0, 1, demand=0), At(70, 0, 0, demand=0)],
             id="last one",
         ),
         pytest.param(0, 3, [At(0, 0, 1, demand=2), At(60, 3, 0, demand=2)], id="at the threshold it is idle"),
@@ -185,7 +185,7 @@ IDLE = replace(PLAIN, idle=60.0, activation=2.0)
         pytest.param(
             0,
             1,
-            [At(0, 0, 1, demand=0), At(50, 1, 1, demand=3), At(109, 0, 1, demand=0), At(110, 0, 0, demand=0)],
+            [At(0, 0, 1, demand=0), At(50, 1, 1, demand=3), At(59, 0, 1, demand=0), At(119, 0, 0, demand=0)],
             id="begins anew",
         ),
         pytest.param(1, 3, [At(0, 0, 1, demand=0), At(99, 0, 1, demand=0)], id="a minimum is not idle"),

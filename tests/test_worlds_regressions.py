@@ -130,7 +130,6 @@ def test_a_scheduler_without_room_is_asked_again_ever_more_seldom() -> None:
     assert max(asked) - max(at for at in asked if at < max(asked)) >= 50.0
 
 
-@pytest.mark.xfail(strict=True, reason="the step does not know which container of a service the scheduler will stop")
 def test_what_was_stopped_for_a_node_is_not_started_again_on_another() -> None:
     """``first`` could have one more on the small node, where ``second`` is; but it is the younger one of ``second``, on
     the large node, that would stop.

@@ -59,7 +59,9 @@ class Fitting:
         hopeless = set()
         for service, more in zip(rising.tolist(), missing.tolist(), strict=True):
             kind = self._kinds[service]
-            if kind not in hopeless and self._seat(service, more, minimum=minimum) < more:
+            if kind in hopeless or service in self._dismissed:
+                continue
+            if self._seat(service, more, minimum=minimum) < more:
                 hopeless.add(kind)
 
     def open_to(self, services: Numbers) -> Numbers:
@@ -69,7 +71,12 @@ class Fitting:
         return np.asarray(services[np.isin(kinds, is_open)])
 
     def start(self, service: int, count: int) -> int:
-        """Have so many more, as far as they could be started now; returns how many."""
+        """Have so many more, as far as they could be started now; returns how many.
+
+        None of a service that has just been made smaller: only its count can be asked for, so one would undo the other.
+        """
+        if service in self._dismissed:
+            return 0
         found = sum(placed for _, placed in self._trial.place(self._kinds[service], count))
         self.counts[service] += found
         self.at_once[service] += found

@@ -65,9 +65,9 @@ class Settler:
     """The settling of one service through time. ``wake_at`` is when it would answer otherwise with nothing new."""
 
     __slots__ = (
-        "_active_at",
         "_falls",
         "_highest",
+        "_idle_since",
         "_lowest",
         "_ramp",
         "_rises",
@@ -83,7 +83,7 @@ class Settler:
         self.count: int | None = None
         self.wake_at = NEVER
         self._why = ""
-        self._active_at = -math.inf
+        self._idle_since = -math.inf
         self._ramp: tuple[float, int] | None = None
         self._rises = Extreme(settling.window_up, le) if settling.window_up else None
         self._falls = Extreme(settling.window_down, ge) if settling.window_down else None
@@ -93,7 +93,7 @@ class Settler:
     def adopt(self, now: float, count: int) -> None:
         """Begin from ``count`` containers that are found running, as if they had been wanted until now."""
         self.count = count
-        self._active_at = now
+        self._idle_since = now
         for extreme in (self._rises, self._falls, self._lowest, self._highest):
             if extreme is not None:
                 extreme.put(now, count)
@@ -107,7 +107,7 @@ class Settler:
         if demand is not None:
             idle_at = -math.inf
             if demand > self._service.settling.activation:
-                self._active_at = now
+                self._idle_since = NEVER
                 count = count or 1
             elif self._service.min == 0:
                 count, idle_at = self._idle(now, count, base)
@@ -144,7 +144,8 @@ class Settler:
 
     def _idle(self, now: float, count: int, base: int) -> tuple[int, float]:
         """The count where demand is at or below activation, and when the last container goes."""
-        idle_at = self._active_at + self._service.settling.idle
+        self._idle_since = min(now, self._idle_since)
+        idle_at = self._idle_since + self._service.settling.idle
         if base == 0 or now >= idle_at:
             return 0, now
         self.wake_at = idle_at
@@ -183,14 +184,14 @@ class Settler:
         if up is not None and self._lowest is not None and count > base:
             low = self._lowest.value
             highest = max(base, low + up.room(low))
-            if highest < count:
+            if highest < self._service.clamp(count):
                 until = self._lowest.until(lambda value: value + up.room(value) <= highest)
                 self._wait(until, f"at most {up.room(low)} more in {up.period:g} s")
                 return highest
         if down is not None and self._highest is not None and count < base:
             high = self._highest.value
             lowest = min(base, high - down.room(high))
-            if lowest > count:
+            if lowest > self._service.clamp(count):
                 until = self._highest.until(lambda value: value - down.room(value) >= lowest)
                 self._wait(until, f"at most {down.room(high)} fewer in {down.period:g} s")
                 return lowest
