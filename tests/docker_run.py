@@ -84,6 +84,11 @@ class Run:
 
         await self.until(holds)
 
+    def reason(self, service: str) -> str:
+        """Why it was granted what it was granted last."""
+        grant = self.controller.decision.grants.get(service)
+        return "" if grant is None else grant.reason
+
     def said(self, kind: str, service: str | None = None) -> list[str]:
         return [each.detail for each in self.journal.events if each.kind == kind and each.service == service]
 

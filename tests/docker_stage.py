@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +60,12 @@ class DockerStage:
         finally:
             loop.remove_reader(self._words)
 
+    def unsaid(self) -> int:
+        """How often something was said that nobody has waited for."""
+        with suppress(BlockingIOError):
+            return len(os.read(self._words, 1000))
+        return 0
+
     async def kill(self, service: str) -> None:
         for each in self.containers(service):
             with suppress(AssertionError):  # an engine lists one that has just ended as running
@@ -72,10 +77,12 @@ class DockerStage:
         """All that there are of a service, in all deployments, running or not."""
         return self.engine.containers(beaufort_service=service)
 
+    async def gone(self, service: str, but: int = 0) -> None:
+        """Returns when all have been removed but so many, the youngest."""
+        found = self.containers(service)
+        for each in found[: len(found) - but]:
+            await self.engine.removed(each["Id"])
+
     def close(self) -> None:
         self.engine.clear()
         os.close(self._words)
-
-
-def allowing(service: Service, **changes: Any) -> Service:
-    return replace(service, **changes)

@@ -6,6 +6,7 @@ namespace: the daemon, containerd, every shim and container; and their mounts go
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import io
 import json
@@ -18,16 +19,18 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
+from urllib.parse import quote
 
 from servers import require
 
-__all__ = ["IMAGE", "Connection", "Engine", "engine"]
+__all__ = ["IMAGE", "Connection", "Engine", "engine", "ready"]
 
 IMAGE = "busybox:test"
+JSON = {"Content-Type": "application/json"}
 CGROUPS = Path("/sys/fs/cgroup")
 APPLETS = ("sh", "sleep", "cat", "echo", "true", "false", "test", "touch", "rm", "id", "dd", "kill", "env", "stat")
 
@@ -35,7 +38,7 @@ APPLETS = ("sh", "sleep", "cat", "echo", "true", "false", "test", "touch", "rm",
 class Engine:
     """It can be killed and started again, stopped in its tracks, and looked at without our code."""
 
-    def __init__(self, *, size: str = "256m", live_restore: bool = False) -> None:
+    def __init__(self, *options: str, size: str = "256m", apart: bool = False) -> None:
         for program in ("containerd", "runc", "mount"):
             require(program)
         self._unshare = [require("setpriv"), "--pdeathsig", "KILL", require("unshare"), "--kill-child", "--fork"]
@@ -45,7 +48,8 @@ class Engine:
         self.state = self.home / "state"
         self.log = self.home / "dockerd.log"
         self._size = size
-        self._live_restore = live_restore
+        self._options = [*options, *([] if apart else ["--bridge=none"])]
+        self._apart = apart
         self._cgroup = self.home.name
         self._space: subprocess.Popen[bytes] | None = None
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -63,33 +67,29 @@ class Engine:
         begin = (
             f"mount -t tmpfs -o size={self._size} tmpfs {self.state} && echo ready && exec {self._tini} sleep infinity"
         )
+        begin = f"{require('busybox')} ifconfig lo up && {begin}" if self._apart else begin
         spaces = ["--mount", "--propagation", "private", "--pid", "--mount-proc", "sh", "-c", begin]
+        spaces = ["--net", *spaces] if self._apart else spaces
         self._space = subprocess.Popen([*self._unshare, *spaces], stdout=subprocess.PIPE)
         assert self._space.stdout is not None
         assert self._space.stdout.readline() == b"ready\n"
         self._first = _child(self._space.pid)
         self.start()
         name, _, tag = IMAGE.partition(":")
-        self.ask("POST", f"/images/create?fromSrc=-&repo={name}&tag={tag}", busybox(), kind="application/x-tar")
+        tar = {"Content-Type": "application/x-tar"}
+        self.send("POST", f"/images/create?fromSrc=-&repo={name}&tag={tag}", busybox(), tar)
 
     def start(self) -> None:
         """Starts the daemon, and returns when it listens."""
         options = ["--host", self.url, "--data-root", str(self.state / "data"), "--exec-root", str(self.home / "exec")]
-        options += ["--pidfile", str(self.state / "pid"), "--bridge=none", "--iptables=false", "--ip6tables=false"]
-        options += ["--ip-forward=false", "--cgroup-parent", f"/{self._cgroup}", "--storage-driver=overlay2"]
-        options += ["--live-restore"] if self._live_restore else []
-        command = [self._nsenter, "--target", str(self._first), "--mount", "--pid", self._dockerd, *options]
+        options += ["--pidfile", str(self.state / "pid"), "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
+        options += ["--cgroup-parent", f"/{self._cgroup}", "--storage-driver=overlay2", *self._options]
+        spaces = ["--mount", "--pid", *(["--net"] if self._apart else [])]
+        command = [self._nsenter, "--target", str(self._first), *spaces, self._dockerd, *options]
         self._daemon = subprocess.Popen(command, stderr=subprocess.PIPE)
         assert self._daemon.stderr is not None
-        with self.log.open("ab") as log:
-            for line in self._daemon.stderr:
-                log.write(line)
-                if b"API listen on" in line:
-                    break
-            else:
-                raise RuntimeError(f"dockerd did not start:\n{self.log.read_text()[-3000:]}")
+        ready(self._daemon.stderr, b"API listen on", self.log)
         self._pid = _child(self._daemon.pid)
-        threading.Thread(target=_copy, args=(self._daemon.stderr, self.log), daemon=True).start()
 
     def kill(self) -> None:
         """The daemon dies at once, and containerd with it. The containers live on until it starts again, or longer."""
@@ -137,23 +137,27 @@ class Engine:
 
     # What others can ask of it.
 
-    def ask(self, method: str, path: str, body: Any = None, *, kind: str = "application/json") -> Any:
-        """The answer, in JSON if it is any. Raises AssertionError if it is not what was asked for."""
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer, which is JSON or nothing. Raises AssertionError if it is not what was asked for."""
+        text = self.send(method, path, None if body is None else json.dumps(body).encode())
+        return json.loads(text) if text else None
+
+    def send(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = JSON) -> bytes:
+        """The answer, whatever it is."""
         connection = Connection(self.socket)
         try:
-            data = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
-            connection.request(method, path, data, {"Content-Type": kind} if data else {})
+            connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
             text = answer.read()
             assert answer.status < 400, f"{method} {path}: {answer.status} {text.decode()}"
-            return json.loads(text) if text and answer.headers["Content-Type"] == "application/json" else text
+            return text
         finally:
             connection.close()
 
     def containers(self, **labels: str) -> list[dict[str, Any]]:
         """All that there are, with these labels (``_`` for a dot), the oldest first."""
-        filters = json.dumps({"label": [f"{name.replace('_', '.')}={value}" for name, value in labels.items()]})
-        found: list[dict[str, Any]] = self.ask("GET", f"/containers/json?all=1&filters={filters}".replace(" ", ""))
+        wanted = {"label": [f"{name.replace('_', '.')}={value}" for name, value in labels.items()]}
+        found: list[dict[str, Any]] = self.ask("GET", f"/containers/json?all=1&filters={quote(json.dumps(wanted))}")
         return sorted(found, key=lambda each: (each["Created"], each["Id"]))
 
     def inspect(self, id_: str) -> dict[str, Any]:
@@ -167,11 +171,28 @@ class Engine:
             self.ask("POST", f"/containers/{made['Id']}/start")
         return str(made["Id"])
 
+    async def removed(self, id_: str) -> None:
+        """Returns when the container has been removed."""
+        with suppress(AssertionError):
+            await asyncio.to_thread(self.ask, "POST", f"/containers/{id_}/wait?condition=removed")
+
     def clear(self) -> None:
         """Removes all containers."""
         for each in self.containers():
             with suppress(AssertionError):
                 self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
+
+    def images(self) -> list[str]:
+        """By all their names, with tag or digest."""
+        found = self.ask("GET", "/images/json")
+        return [name for each in found for name in (each["RepoTags"] or []) + (each["RepoDigests"] or [])]
+
+    def forget_images(self) -> None:
+        """Removes all but the first."""
+        for name in self.images():
+            if name != IMAGE:
+                with suppress(AssertionError):  # it has gone with another of its names
+                    self.ask("DELETE", f"/images/{name}?force=1")
 
 
 class Connection(http.client.HTTPConnection):
@@ -195,7 +216,19 @@ def _child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
-def _copy(source: BinaryIO, target: Path) -> None:
+def ready(says: IO[bytes], word: bytes, log: Path) -> None:
+    """Returns when a server has said the word. All that it says, then and later, is in the log."""
+    with log.open("ab") as written:
+        for line in says:
+            written.write(line)
+            if word in line:
+                break
+        else:
+            raise RuntimeError(f"the server did not start:\n{log.read_text()[-3000:]}")
+    threading.Thread(target=_copy, args=(says, log), daemon=True).start()
+
+
+def _copy(source: IO[bytes], target: Path) -> None:
     with source, suppress(OSError), target.open("ab", buffering=0) as log:
         shutil.copyfileobj(source, log, 1)
 
@@ -217,8 +250,9 @@ def busybox() -> bytes:
 
 
 @contextmanager
-def engine(*, size: str = "256m", live_restore: bool = False) -> Iterator[Engine]:
-    private = Engine(size=size, live_restore=live_restore)
+def engine(*options: str, apart: bool = False) -> Iterator[Engine]:
+    """A daemon with these options; if it is to be ``apart``, with a network of its own, in which it may do anything."""
+    private = Engine(*options, apart=apart)
     try:
         private.open()
         yield private

@@ -53,7 +53,7 @@ async def test_room_is_taken_and_handed_back(clean_engine: Engine) -> None:
     "live_restore", [pytest.param(True, id="containers survive"), pytest.param(False, id="none survives")]
 )
 async def test_the_daemon_is_killed_in_a_jump_and_started_again(*, live_restore: bool) -> None:
-    with engine(live_restore=live_restore) as private:
+    with engine(*(["--live-restore"] if live_restore else [])) as private:
         async with running(private) as run:
             run.want(0)
             await run.reaches(0, ROOM)
@@ -105,14 +105,12 @@ async def test_an_image_that_exits_at_once_backs_off_and_holds_nobody_else(clean
     web = {"command": ["sh", "-c", "echo no licence found; exit 3"], "init": False}
     async with running(clean_engine, web=web) as run:
         run.want(3)
-        await run.until(lambda: (web := run.counts("web")) is not None and web.failed >= 2)
-        reason = run.controller.decision.grants["web"].reason
+        await run.until(lambda: "failures: exited with 3" in run.reason("web"))
         await run.until(lambda: (batch := run.counts("batch")) is not None and batch.running >= 3)
         counts = run.counts("web")
         assert counts is not None
         assert counts.failure.startswith("exited with 3 after 0."), counts.failure
         assert counts.failure.endswith("; it said at last: no licence found")
-        assert "failures: exited with 3" in reason
         run.want(0)
         await run.reaches(0, ROOM)
     assert run.meter.peak <= ROOM
@@ -164,13 +162,13 @@ def jumping(config: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
 
 async def test_beaufort_is_killed_ten_times_in_a_jump(clean_engine: Engine) -> None:
     """At random instants: whatever was under way is adopted, and nothing is started twice."""
-    instants = random.Random(3)  # noqa: S311 - to be repeatable
+    instants = random.Random(3)
     meter = Meter(clean_engine)
     meter.follow()
     for _ in range(10):
         with jumping(configuration(clean_engine)) as process:
             assert process.stdout is not None
-            select.select([process.stdout], [], [], instants.uniform(0.1, 1.2))  # it says nothing more: a time to live
+            select.select([process.stdout], [], [], instants.uniform(0.05, 0.8))  # it says nothing more: a time to live
     meter.close()
     assert 0 < meter.peak <= ROOM
     async with running(clean_engine) as run:

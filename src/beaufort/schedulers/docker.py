@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 from beaufort.model import Cluster, Service
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 from beaufort.quantity import Secret
-from beaufort.schedulers.engine.client import Address, Client
+from beaufort.schedulers.engine.client import Address, Client, Silent
 from beaufort.schedulers.engine.crew import Crew, Order
 from beaufort.schedulers.engine.fleet import Fleet
 from beaufort.schedulers.engine.images import Images, Registries
@@ -31,7 +31,7 @@ ACCEPTED = 10.0
 """Seconds after which starts are taken to be accepted, though none has been seen to go well."""
 
 
-class _Left(Exception):  # noqa: N818 - it is no error: it ends the tasks when the driver is left
+class _Left(Exception):
     pass
 
 
@@ -77,9 +77,9 @@ class Docker:
             await stack.enter_async_context(self._client)
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             self._fleet = Fleet(self._deployment)
-            self._crew = Crew(self._client, self._fleet, self._tasks)
-            self._link = Link(self._client, self._fleet, self._deployment, self._tasks, self._crew.attend)
             self._images = Images(self._client, self._tasks, self._registries)
+            self._crew = Crew(self._client, self._fleet, self._images, self._tasks)
+            self._link = Link(self._client, self._fleet, self._deployment, self._tasks, self._crew.attend)
             self._stack = stack.pop_all()
         return self
 
@@ -102,10 +102,12 @@ class Docker:
         self._images.want(service.launch.image for service in services if service.launch.image and not check(service))
         before = Counter(self._fleet.failed)
         while True:
-            await self._ready()
             touched, node = self._fleet.touched, self._link.node
             yield Cluster(time.time(), self._fleet.counts(names, node.name, before), (node,))
             await touched.wait()
+            if isinstance(self._link.error, Silent):
+                raise Unreachable(str(self._link.error))  # to try again at once would take as long again
+            await self._ready()
 
     async def scale(self, service: Service, count: int) -> None:
         try:

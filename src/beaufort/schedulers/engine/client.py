@@ -21,7 +21,7 @@ import msgspec
 from beaufort.protocols import SchedulerError, Unreachable
 from beaufort.schedulers.engine.answers import Version
 
-__all__ = ["ANSWER", "WORK", "Address", "Client", "Refusal"]
+__all__ = ["ANSWER", "WORK", "Address", "Client", "Refusal", "Silent"]
 
 ANSWER = 4.0
 """Seconds for the engine to answer what it need only look up. Beyond it, it is taken to hang."""
@@ -35,13 +35,17 @@ OLDEST = (1, 41)
 T = TypeVar("T")
 
 
-class Refusal(SchedulerError):  # noqa: N818 - named as its kin are: Rejected, NoRoom, Unreachable
+class Refusal(SchedulerError):
     """The engine answered, and not with what was asked for. ``words`` are its own, ``status`` is the HTTP status."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
         self.status = status
         self.words = words
+
+
+class Silent(Unreachable):
+    """The engine did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,10 @@ class Client:
         self._address = address
         self._limits: set[asyncio.Timeout] = set()
         self._prefix = ""
+
+    @property
+    def url(self) -> str:
+        return self._address.url
 
     async def __aenter__(self) -> Self:
         try:
@@ -181,7 +189,7 @@ class Client:
         url = self._address.base + self._prefix + path
         async with self._session.request(method, url, params=query, data=data, headers=sent) as response:
             if response.status >= 400:
-                raise Refusal(response.status, _words(await response.read()))
+                raise Refusal(response.status, _words(await response.read()) or f"HTTP status {response.status}")
             yield response
 
     @asynccontextmanager
@@ -195,7 +203,7 @@ class Client:
                 finally:
                     self._limits.discard(limit)
         except TimeoutError as error:
-            raise Unreachable(f"the engine at {self._address.url} does not answer") from error
+            raise Silent(f"the engine at {self._address.url} does not answer") from error
         except (aiohttp.ClientError, OSError) as error:
             cause = getattr(error, "os_error", error)
             words = getattr(cause, "strerror", None) or str(cause) or type(error).__name__
@@ -212,4 +220,4 @@ def _words(body: bytes) -> str:
     try:
         return str(msgspec.json.decode(body, type=dict[str, object])["message"]).strip()
     except (msgspec.MsgspecError, KeyError):
-        return body.decode(errors="replace").strip()[:500] or "no words"
+        return body.decode(errors="replace").strip()[:500]

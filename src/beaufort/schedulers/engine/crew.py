@@ -17,6 +17,7 @@ from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 from beaufort.schedulers.engine.answers import Created
 from beaufort.schedulers.engine.client import WORK, Client, Refusal
 from beaufort.schedulers.engine.fleet import Fleet, Held, Phase
+from beaufort.schedulers.engine.images import Images
 from beaufort.schedulers.engine.lanes import Lanes
 from beaufort.schedulers.engine.obituary import obituary
 
@@ -43,8 +44,11 @@ FULL = (
     "port is already allocated",
     "address already in use",
 )
-WRONG = ("executable file not found",)
+WRONG = ("executable file not found", "unable to find user", "no matching entries in", "cannot unmarshal")
 """In the words of engines that answer a wrong request as if the fault were theirs."""
+
+NO_IMAGE, NO_CONTAINER = "o such image", "o such container"
+"""In the words of engines, with a large letter or a small one: what is missing was there, and others have removed it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -63,10 +67,11 @@ class Order:
 class Crew:
     """Nothing is started, stopped or removed before ``acting`` is set: until then we only look on."""
 
-    def __init__(self, client: Client, fleet: Fleet, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, client: Client, fleet: Fleet, images: Images, tasks: asyncio.TaskGroup) -> None:
         self.acting = False
         self._client = client
         self._fleet = fleet
+        self._images = images
         self._tasks = tasks
         self._lanes = Lanes(LEAST_LANES)
         self._short: set[asyncio.Task[Any]] = set()
@@ -174,6 +179,8 @@ class Crew:
 
     def _refused(self, held: Held, order: Order, refusal: Refusal) -> SchedulerError:
         error = _mapped(order.service, refusal)
+        if NO_IMAGE in refusal.words:
+            self._images.forget(order.body["Image"])  # it is pulled again for the next start
         self._fleet.drop(held)
         if not order.awaited or type(error) is SchedulerError:
             self._fleet.fail(order.service, f"could not be started: {refusal.words}")
@@ -227,7 +234,8 @@ def _mapped(service: str, refusal: Refusal) -> SchedulerError:
     words = f"{service}: {refusal.words}"
     if any(full in refusal.words for full in FULL):
         return NoRoom(words)
-    absent = refusal.status == HTTPStatus.NOT_FOUND and "o such container" not in words and "o such image" not in words
+    removed = NO_IMAGE in refusal.words or NO_CONTAINER in refusal.words
+    absent = refusal.status == HTTPStatus.NOT_FOUND and not removed
     if refusal.status == HTTPStatus.BAD_REQUEST or absent or any(wrong in refusal.words for wrong in WRONG):
         return Rejected(words)
     return SchedulerError(words)

@@ -229,14 +229,15 @@ class Fleet:
 
     def listed(self, containers: Sequence[Listed], mark: int, stopping: Mapping[str, float]) -> None:
         """A full list. Mends what no event has told. ``stopping``: those found that were asked to end, and until when."""
-        for each in containers:
+        for index, each in enumerate(containers):
             held = self._ids.get(each.id) or self._held.get(each.name)
             newer = held is not None and held.stamp > mark
             held = self._find(each.id, each.name)
             if held is not None and not newer:
                 self._correct(held, each)
             elif held is None and each.id not in self._gone:
-                self._found(each, stopping.get(each.id))
+                # Of those made in the same second, the list tells the younger first.
+                self._found(each, each.created - index * 1e-6, stopping.get(each.id))
         ids, names = {each.id for each in containers}, {each.name for each in containers}
         for held in self:
             if held.id not in ids and held.name not in names and held.stamp <= mark:
@@ -263,9 +264,9 @@ class Fleet:
         self.made(held, id_)
         return held
 
-    def _found(self, listed: Listed, kill_at: float | None) -> None:
+    def _found(self, listed: Listed, at: float, kill_at: float | None) -> None:
         assert listed.labels is not None
-        held = self._adopt(listed.id, listed.name, listed.labels[SERVICE], float(listed.created))
+        held = self._adopt(listed.id, listed.name, listed.labels[SERVICE], at)
         if listed.state in ALIVE:
             self._seen_alive(held, listed)
             if kill_at is not None:

@@ -140,10 +140,17 @@ def _failure(refusal: Refusal, reference: str) -> SchedulerError:
 class Images:
     """Of one engine. Use it only between entering and leaving ``tasks``."""
 
-    def __init__(self, client: Client, tasks: asyncio.TaskGroup, registries: Registries | None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        tasks: asyncio.TaskGroup,
+        registries: Registries | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
         self._client = client
         self._tasks = tasks
         self._registries = registries
+        self._patience = patience
         self._pulls: dict[str, _Pull] = {}
 
     def want(self, references: Iterable[str]) -> None:
@@ -159,7 +166,7 @@ class Images:
         """The image, once it is there. Raises Rejected in the registry's words, NoRoom while it is being pulled."""
         pull = self._pull(reference)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await pull.done.wait()
         except TimeoutError:
             raise NoRoom(f"image {reference} is being pulled: {pull.progress}") from None

@@ -22,8 +22,8 @@ from beaufort.schedulers.engine.others import Others
 
 __all__ = ["Link"]
 
-LOOK_EVERY = 2.5
-"""Seconds between two lists when nothing happens: half the time in which a watch must say something."""
+LOOK_EVERY = 2.0
+"""Seconds between two lists when nothing happens: each is a snapshot, and finds out whether the engine hangs."""
 
 LOOK_AT_MOST = 0.2
 """Seconds between two lists when containers of others come and go."""
@@ -79,6 +79,8 @@ class Link:
             await self._follow(tried)
         except* SchedulerError as errors:
             self.error = _first(errors)
+            if isinstance(self.error, Refusal):
+                self.error = Unreachable(f"the engine at {self._client.url} can't be read: {self.error}")
         self._tried = None
         self._fleet.lose()
         self._client.give_up()

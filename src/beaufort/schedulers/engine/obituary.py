@@ -45,7 +45,7 @@ def _exit(code: int | None) -> str:
 def _age(state: State) -> str:
     if state.started_at is None or state.finished_at is None or state.started_at.year == 1:
         return ""
-    return f" after {(state.finished_at - state.started_at).total_seconds():.1f} s"
+    return f" after {max(0.0, (state.finished_at - state.started_at).total_seconds()):.1f} s"
 
 
 async def _last_words(client: Client, id_: str) -> str:
