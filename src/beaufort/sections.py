@@ -112,7 +112,7 @@ class Group:
     ``quota``: the most that the services of the group may hold together.
     """
 
-    quota: Annotated[Room, REQUIRED] = Resources()  # noqa: RUF009 - a frozen value
+    quota: Annotated[Room, REQUIRED] = Resources()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +247,7 @@ class ServiceSection:
     max: Count | None = None
     weight: Annotated[float, Above(0)] = 1.0
     group: str | None = None
-    resources: Size = Resources()  # noqa: RUF009 - a frozen value
+    resources: Size = Resources()
     image: Image | None = None
     command: Command = _LAUNCH.command
     env: Mapping[Variable, Word] = field(default_factory=dict)
