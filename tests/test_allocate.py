@@ -456,3 +456,180 @@ def test_on_nodes_it_comes_to_rest_and_leaves_nothing_unused(data: st.DataObject
     assert min(free.values()) >= 0
     for want in having:
         assert want.has == want.wants or max(free.values()) < want.size["cpu"]
+
+
+@pytest.mark.parametrize(
+    ("wants", "expected"),
+    [
+        pytest.param(
+            [
+                Want("a", 1, 2, size=SMALL),
+                Want("b", 1, 1, size=SMALL),
+                Want("c", 2, 4, size=SMALL, has=4, on={"n0": 2, "n1": 2}),
+            ],
+            {"a": 2, "b": 1, "c": 1},
+            id="one after the other takes from the same",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 3, size=SMALL),
+                Want("b", 2, 2, size=SMALL, has=2, on={"n0": 2}),
+                Want("c", 3, 2, min=1, size=SMALL, has=2, on={"n1": 2}),
+            ],
+            {"a": 3, "b": 0, "c": 1},
+            id="from several",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, size=LARGE),
+                Want("b", 1, 1, size=SMALL),
+                Want("c", 2, 4, size=SMALL, has=4, on={"n0": 2, "n1": 2}),
+            ],
+            {"a": 1, "b": 1, "c": 1},
+            id="for a large one and a small one",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 2, size=LARGE),
+                Want("b", 2, 4, size=SMALL, has=3, on={"n0": 2, "n1": 1}),
+                Want("c", 3, 9),
+            ],
+            {"a": 1, "b": 2, "c": 9},
+            id="one at a time for a large one",
+        ),
+        pytest.param(
+            [
+                Want("r", 1, 4, size=SMALL, remainder=True, has=3, on={"n0": 2, "n1": 1}),
+                Want("a", 2, 1, size=LARGE),
+                Want("q", 3, 2, size=SMALL, remainder=True),
+            ],
+            {"r": 2, "a": 1, "q": 0},
+            id="remainders are last of all",
+        ),
+        pytest.param(
+            [Want("r", 1, 2, size=SMALL, remainder=True, has=2, on={"n0": 1, "n1": 1}), Want("a", 2, 1, size=LARGE)],
+            {"r": 1, "a": 1},
+            id="though the totals leave them room",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, size=cpu(3)),
+                Want("b", 2, 1, size=cpu(3)),
+                Want("c", 3, 3, size=SMALL, has=2, on={"n0": 2}),
+            ],
+            {"a": 0, "b": 0, "c": 3},
+            id="nor is it tried again for another of the same size",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 4, size=SMALL),
+                Want("b", 2, 2, size=SMALL, has=2, on={"n0": 2}),
+                Want("c", 2, 1, size=SMALL, has=1, on={"n1": 1}),
+                Want("d", 3, 1, min=1, size=SMALL),
+            ],
+            {"a": 3, "b": 0, "c": 0, "d": 1},
+            id="all that is spare and no more",
+        ),
+    ],
+)
+def test_making_way(wants: list[Want], expected: dict[str, int]) -> None:
+    assert granted(wants, cores(2, 2)) == expected
+
+
+HELD = {"n0": 1, "n1": 1}
+
+
+@pytest.mark.parametrize(
+    ("wants", "bands", "expected"),
+    [
+        pytest.param(
+            [Want("a", 1, 1, size=LARGE), Want("b", 2, 2, size=LARGE, has=2, on=HELD)],
+            [],
+            {"a": 1, "b": 1},
+            id="one goes",
+        ),
+        pytest.param(
+            [Want("a", 2, 1, size=LARGE), Want("b", 1, 2, size=LARGE, has=2, on=HELD, remainder=True)],
+            [],
+            {"a": 1, "b": 1},
+            id="a remainder goes though its priority is higher",
+        ),
+        pytest.param(
+            [Want("a", 1, 1, size=LARGE), Want("b", 2, 2, size=LARGE, has=2, on=HELD)],
+            [Band("all", 1, 2)],
+            {"a": 0, "b": 2},
+            id="not inside a band",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, size=LARGE),
+                Want("c", 1, 1, size=LARGE),
+                Want("d", 1, 1, size=LARGE),
+                Want("b", 2, 2, min=1, size=LARGE, has=2, on=HELD),
+            ],
+            [],
+            {"a": 1, "c": 0, "d": 0, "b": 1},
+            id="down to its minimum",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 2, size=LARGE),
+                Want("b", 2, 1, size=LARGE, has=1, on={"n0": 1}),
+                Want("c", 3, 1, size=LARGE, has=1, on={"n1": 1}),
+            ],
+            [],
+            {"a": 2, "b": 0, "c": 0},
+            id="one service after the other",
+        ),
+    ],
+)
+def test_what_the_totals_leave_room_for_but_no_node_does(
+    wants: list[Want], bands: list[Band], expected: dict[str, int]
+) -> None:
+    """Two nodes of three cores hold two containers of two, though the total would hold three."""
+    assert granted(wants, cores(3, 3), bands=bands) == expected
+
+
+def test_only_what_is_short_on_a_node_must_be_cleared_there() -> None:
+    nodes = tuple(Node(name, Resources(cpu=2, memory=9)) for name in ("n0", "n1"))
+    large = Want("a", 1, 1, size=Resources(cpu=2, memory=1))
+    small = Want("b", 2, 2, size=SMALL, has=2, on=HELD)
+    assert granted([large, small], nodes) == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("wants", "expected"),
+    [
+        pytest.param(
+            [
+                Want("a", 1, 1, size=LARGE),
+                Want("b", 1, 1, size=LARGE),
+                Want("c", 1, 1, size=LARGE),
+                Want("d", 2, 3, min=2, size=LARGE, has=3, on={"n0": 1, "n1": 1, "n2": 1}),
+            ],
+            {"a": 1, "b": 1, "c": 0, "d": 2},
+            id="down to a minimum, one taker after the other",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, size=LARGE),
+                Want("b", 1, 1, size=LARGE),
+                Want("c", 2, 4, min=4, size=LARGE, has=4, on={f"n{i}": 1 for i in range(4)}),
+            ],
+            {"a": 0, "b": 0, "c": 4},
+            id="minimums stay",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 2, size=LARGE),
+                Want("b", 2, 2, min=1, size=LARGE, has=2, on={"n0": 1, "n1": 1}),
+                Want("c", 3, 2, min=1, size=LARGE, has=2, on={"n2": 1, "n3": 1}),
+            ],
+            {"a": 2, "b": 1, "c": 1},
+            id="from one service and then from the next",
+        ),
+    ],
+)
+def test_the_last_go_first_for_what_only_nodes_lack(wants: list[Want], expected: dict[str, int]) -> None:
+    """Four nodes of three cores hold four containers of two, though the total would hold six."""
+    assert granted(wants, cores(3, 3, 3, 3)) == expected

@@ -64,6 +64,8 @@ def test_what_is_expected_takes_room_until_it_is_seen() -> None:
     place.see(0, {"a": 1, "b": 3}, 4)
     assert room(place, 0) == 1
     assert place.where(0) == {0: 1, 1: 3}
+    place.see(0, {"b": 3, "elsewhere": 1}, 4)
+    assert place.where(0) == {1: 3}
 
 
 def test_a_trial_changes_nothing() -> None:

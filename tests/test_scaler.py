@@ -463,3 +463,11 @@ def test_another_image_is_tried_though_the_last_one_was_rejected() -> None:
     other = Service("high", 1, settling=SWIFT, resources=Resources(cpu=1))
     play.scaler = play.scaler.reconfigured(scope(other, LOW), play.now)
     assert play.see() == {"high": (0, 1)}
+
+
+def test_a_service_that_is_new_begins_from_what_runs() -> None:
+    play = Play(scope(HIGH, policies=PER_ONE), high=running(1))
+    play.step({"high": 1})
+    play.scaler = play.scaler.reconfigured(scope(), play.now)
+    assert play.see(low=running(2)) == {}
+    assert play.decision.desired["low"].reason == "wants 2: no data yet, as before"
