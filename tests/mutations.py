@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from beaufort.composer import read
+from beaufort.reading.composer import read
 
 __all__ = ["EVERYTHING", "PATHS", "VALID", "mutated"]
 

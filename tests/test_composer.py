@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beaufort.composer import compose, read
 from beaufort.protocols import ConfigError
+from beaufort.reading.composer import compose, read
 
 
 @pytest.mark.parametrize(

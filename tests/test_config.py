@@ -21,7 +21,7 @@ from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
 from beaufort.protocols import ConfigError
 from beaufort.quantity import Secret
-from beaufort.reference import Reference
+from beaufort.reading.reference import Reference
 from beaufort.schedulers.local import Local
 from beaufort.schedulers.simulated import Simulated
 from mutations import PATHS, VALID, mutated

@@ -12,10 +12,10 @@ from typer.main import get_command
 
 import beaufort
 from beaufort.cli import app
+from beaufort.reading.signature import Signature
 from beaufort.registry import DEMAND, POLICIES, SCHEDULERS, Registry
 from beaufort.schedulers.engine.launch import DockerLaunch
 from beaufort.sections import CONTENTS, ServiceSection, settle
-from beaufort.signature import Signature
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

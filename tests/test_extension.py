@@ -10,10 +10,10 @@ import pytest
 
 from beaufort.config import launch_faults, load
 from beaufort.protocols import ConfigError
+from beaufort.reading.signature import Signature
 from beaufort.schedulers.engine.launch import DockerLaunch
 from beaufort.schema import schema
 from beaufort.sections import ServiceSection
-from beaufort.signature import Signature
 
 
 def config(scheduler: Mapping[str, Any] | None, **service: Any) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from beaufort.demand.push import Push
-from beaufort.document import Document, Fault, Place
 from beaufort.policies.remainder import Remainder
 from beaufort.protocols import ConfigError, DemandSource, Policy
 from beaufort.quantity import Secret
+from beaufort.reading.document import Document, Fault, Place
+from beaufort.reading.shape import FAULTY, attempt
 from beaufort.registry import DEMAND, POLICIES, SCHEDULERS, PluginSpec, Registry
-from beaufort.shape import FAULTY, attempt
 from stranger import GIVEN, Bare, Gauge, Steady
 
 SOURCES: Registry[DemandSource] = Registry("demand source", "beaufort.demand", {"gauge": "stranger:Gauge"})

@@ -12,15 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from beaufort.composer import read
-from beaufort.document import Document, Fault, Place
 from beaufort.feasibility import infeasible
 from beaufort.model import Band, Node, Resources, Service
 from beaufort.protocols import ConfigError, ContainerScheduler, DemandSource, Policy
 from beaufort.quantity import shown
+from beaufort.reading.composer import read
+from beaufort.reading.document import Document, Fault, Place
+from beaufort.reading.shape import Faulty, nearest, one_of
 from beaufort.registry import DEMAND, SCHEDULERS, PluginSpec
 from beaufort.sections import CONTENTS, SCHEDULER, Contents
-from beaufort.shape import Faulty, nearest, one_of
 
 if TYPE_CHECKING:
     from beaufort.scaler import Scope

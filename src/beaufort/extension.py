@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beaufort.document import Fault, Place
+from beaufort.reading.document import Fault, Place
+from beaufort.reading.shape import FAULTY
+from beaufort.reading.signature import Signature
 from beaufort.registry import SCHEDULERS
-from beaufort.shape import FAULTY
-from beaufort.signature import Signature
 
 __all__ = ["Extended"]
 

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from beaufort.document import Fault, Place
 from beaufort.model import Node, Resources
+from beaufort.reading.document import Fault, Place
 from beaufort.sections import POOL, ServiceSection
 
 __all__ = ["infeasible"]

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from beaufort.document import Document, Fault, Place
 from beaufort.protocols import ConfigError, ContainerScheduler, DemandSource, Policy
 from beaufort.quantity import shown
-from beaufort.reference import fetched
-from beaufort.shape import FAULTY, Faulty, nearest, one_of
-from beaufort.signature import Signature
+from beaufort.reading.document import Document, Fault, Place
+from beaufort.reading.reference import fetched
+from beaufort.reading.shape import FAULTY, Faulty, nearest, one_of
+from beaufort.reading.signature import Signature
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from beaufort.document import Document, Place
 from beaufort.extension import Extended
 from beaufort.model import Band, Fallback, Launch, Node, RateLimit, Resources, Service, Settling
 from beaufort.protocols import ContainerScheduler, DemandSource, Policy
 from beaufort.quantity import Above, AtLeast, Between, Bytes, Cores, Seconds, Share
+from beaufort.reading.document import Document, Place
+from beaufort.reading.shape import Grammar, attempt
+from beaufort.reading.signature import REQUIRED, Key, Signature
 from beaufort.registry import DEMAND, POLICIES, SCHEDULERS, PluginSpec
-from beaufort.shape import Grammar, attempt
-from beaufort.signature import REQUIRED, Key, Signature
 
 __all__ = ["CONTENTS", "POOL", "SCHEDULER", "Contents", "Count", "Name", "Room", "ServiceSection", "capacity"]
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from beaufort.composer import read
 from beaufort.config import Config
-from beaufort.document import Document, Fault, Place
 from beaufort.model import Counts, Node
 from beaufort.protocols import ConfigError
 from beaufort.quantity import AtLeast, shown
+from beaufort.reading.composer import read
+from beaufort.reading.document import Document, Fault, Place
+from beaufort.reading.shape import FAULTY, nearest
+from beaufort.reading.signature import REQUIRED, Signature
 from beaufort.sections import Count, Name, Room, capacity
-from beaufort.shape import FAULTY, nearest
-from beaufort.signature import REQUIRED, Signature
 
 __all__ = ["State", "load_state", "read_state"]
 

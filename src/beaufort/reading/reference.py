@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beaufort.document import Fault, Place
 from beaufort.quantity import Secret
+from beaufort.reading.document import Fault, Place
 
 __all__ = ["Reference", "Referral", "fetched"]
 

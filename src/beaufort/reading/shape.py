@@ -14,8 +14,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from beaufort.document import Fault, Place
 from beaufort.quantity import Bound, Unit, shown
+from beaufort.reading.document import Fault, Place
 
 __all__ = [
     "FAULTY",

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from beaufort.document import Fault, Place
 from beaufort.quantity import NUMBER, WHOLE, Bound, Secret, Unit, shown
-from beaufort.reference import Referral
-from beaufort.shape import FAULTY, Choice, Faulty, File, Quantity, Scalar, Shape, attempt, one_of, unexpected
+from beaufort.reading.document import Fault, Place
+from beaufort.reading.reference import Referral
+from beaufort.reading.shape import FAULTY, Choice, Faulty, File, Quantity, Scalar, Shape, attempt, one_of, unexpected
 
 __all__ = ["Anything", "Either", "Fixed", "Listing", "Table", "shape_of"]
 

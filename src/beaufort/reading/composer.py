@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from beaufort.document import Document, Fault, Node, Place, Position, Step
 from beaufort.protocols import ConfigError
 from beaufort.quantity import shown
+from beaufort.reading.document import Document, Fault, Node, Place, Position, Step
 
 __all__ = ["compose", "read"]
 

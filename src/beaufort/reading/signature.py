@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from beaufort.annotation import shape_of
-from beaufort.document import Fault, Place
 from beaufort.quantity import shown
-from beaufort.shape import FAULTY, Shape, attempt, nearest, unexpected
+from beaufort.reading.annotation import shape_of
+from beaufort.reading.document import Fault, Place
+from beaufort.reading.shape import FAULTY, Shape, attempt, nearest, unexpected
 
 __all__ = ["REQUIRED", "Key", "Parameter", "Signature", "described", "parameters"]
 
