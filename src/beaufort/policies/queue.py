@@ -17,17 +17,20 @@ from beaufort.quantity import Above, Seconds
 
 __all__ = ["Memory", "Queue"]
 
-SURE_UP, SURE_DOWN = 1.0, 1.5
+SURE_UP, SURE_DOWN = 0.5, 1.5
 """Standard deviations by which the drift is taken to be lower when growing, and higher when shrinking."""
 BOLD = 2.0
 """As long as the rate of one container is not well known, the count grows at most to so many times those that ran
 lately: by a factor of e in a second."""
+SELDOM, HALF = 0.2, 0.5
+"""Shares of the time. The queue counts as empty if anything waits seldom; or for less than half the time, and little now:
+even where containers are idle, a job may be seen that is about to be taken."""
+LITTLE = 0.02
+"""The share of the target that is little; or one job."""
 TURNS = 8.0
 """Nothing must have waited for so many times the time of a job before fewer are tried: by chance it is rare then."""
 FALL = 2.0
 """Times the shortest patience in which a try goes down by a factor of e, at the fastest."""
-CERTAIN = 3.0
-"""Standard deviations above zero from which the rate of one container is known well enough not to try fewer."""
 LONGEST_WATCH = 600.0
 """Seconds that it must be, at the most, however long a job takes."""
 REACTION = 1.0
@@ -92,12 +95,13 @@ class Queue:
         if length > 0 and not count:
             least = max(least, 1.0)
         shortest = self._shortest(rates, drain)
-        patience = patience.look(view.now, count, least, shortest, waiting=length > 0)
+        waiting = self._waiting(tally, length, self._target(rates, count))
+        patience = patience.look(view.now, count, least, shortest, waiting=waiting)
         wish = min(max(count, least), max(most, least))
         if wish < count and not patience.allows(view.now, wish, shortest):
             wish = float(count)
         tried = patience.tries(view.now, self._slowness(rates, tally, count, shortest))
-        certain = view.latest.arrivals is not None and rates.rate > CERTAIN * math.sqrt(rates.var_rate)
+        certain = view.latest.arrivals is not None and rates.rate_trusted
         if tried < wish and not certain:
             wish, reason = tried, f"{reason}, tries fewer"
         return Wish(wish, reason, Memory(rates, tally, patience))
@@ -150,7 +154,7 @@ class Queue:
         # A container more than there are jobs would have nothing to do.
         jobs = length + arrivals * (tally.delay + drain) - self._target(rates, count)
         least = min(least, count + max(jobs, 0.0))
-        if rates.rate < 2 * math.sqrt(rates.var_rate):
+        if not rates.rate_trusted:
             least = min(least, max(BOLD * tally.lately, count, 1.0))
         return least
 
@@ -178,13 +182,15 @@ class Queue:
             return self._length
         return self._wait * rates.rate * count if rates.rate_known else max(float(count), 1.0)
 
+    def _waiting(self, tally: Tally, length: float, target: float) -> bool:
+        """Does anything wait to speak of?"""
+        if length > max(LITTLE * target, min(1.0, target / 4)):
+            return tally.waits > SELDOM
+        return tally.waits > HALF
+
     def _shortest(self, rates: Rates, drain: float) -> float:
         """Seconds for which nothing must have waited before fewer are tried, at the least."""
-        if not rates.noise:
-            return drain
-        known = rates.rate_known
-        rate = rates.rate + math.sqrt(rates.var_rate) if known else rates.noise / (2 * max(rates.serving, 1.0))
-        return max(drain, min(TURNS / rate, LONGEST_WATCH))
+        return max(drain, min(TURNS / rates.rate, LONGEST_WATCH)) if rates.rate_trusted else drain
 
     def _slowness(self, rates: Rates, tally: Tally, count: int, shortest: float) -> float:
         """Seconds in which a try goes down by a factor of e: so slow that the length stays within the target until a

@@ -87,6 +87,11 @@ class Rates:
         """Is there any notion of the rate of one container, however vague?"""
         return self.var_rate < VAST
 
+    @property
+    def rate_trusted(self) -> bool:
+        """Is it above zero by two standard deviations?"""
+        return self.rate * self.rate > 4 * self.var_rate
+
     def at(self, serving: float) -> tuple[float, float, float]:
         """The drift with so many serving, its variance, and its covariance with the rate."""
         more = serving - self.serving
@@ -196,7 +201,7 @@ class Rates:
         """With the rate that a Poisson stream of jobs would have, in which the variance is arrivals plus departures."""
         count = max(self.serving, 1.0)
         guess = max(self.noise, abs(self.drift), LEAST) / (2 * count)
-        return replace(self, rate=guess, var_rate=guess * guess)
+        return replace(self, rate=guess, var_rate=min(guess * guess, VAST / 2))
 
     def _surprise(self, deviation: float) -> tuple[float, int]:
         """Page's sum, above zero for more than was believed and below for less, and how many intervals it goes back."""

@@ -22,6 +22,8 @@ PRIOR_DELAY = 0.5
 """Seconds that a start is taken to last, until one is seen."""
 LATELY = 1.0
 """Seconds that "lately" reaches back."""
+WAITS = 2.0
+"""Seconds over which it is averaged whether anything waits."""
 STARTS = 20
 """Starts that the delay is averaged over."""
 
@@ -59,7 +61,7 @@ class Tally:
     """The state at the last look (``at``) and what has come together since the last sample that was learnt from.
 
     ``served`` is in container-seconds, ``pace`` the time between the last two samples; ``lately`` is how many have run
-    in the last second or so.
+    in the last second or so, ``waits`` the share of that time, or somewhat longer, in which anything waited.
     """
 
     at: float
@@ -73,6 +75,7 @@ class Tally:
     starts: Starts = Starts()
     pace: float = 0.0
     lately: float = 0.0
+    waits: float = 1.0
 
     @staticmethod
     def begun(view: View) -> Tally:
@@ -115,6 +118,8 @@ class Tally:
                 sampled, length, served, started, doubt = time, sample.value, 0.0, 0.0, 0.0
         if not samples:
             started += max(change, 0)
+        faded = math.exp((self.at - now) / WAITS)
+        waits = self.waits * faded + (1 - faded) * (bool(samples[-1].value) if samples else self.length > 0)
         lately = self.running + (self.lately - self.running) * math.exp((self.at - now) / LATELY)
         starts = self.starts.look(now - self.at, self.starting, counts, change)
         served += (now - at) * self.running
@@ -131,6 +136,7 @@ class Tally:
                 starts,
                 pace,
                 lately,
+                waits,
             ),
             closed,
         )
