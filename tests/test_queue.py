@@ -114,6 +114,20 @@ def test_what_the_pool_cannot_give_teaches_nothing_wrong() -> None:
     assert all(19 <= count <= 23 for count in line.desired(130))
 
 
+@pytest.mark.parametrize(
+    ("wish", "asks"),
+    [
+        pytest.param(None, 20, id="no wish yet"),
+        pytest.param(20, 20, id="all there"),
+        pytest.param(22, 22, id="two have ended: again"),
+        pytest.param(60, 25, id="no room for forty: not for ever"),
+    ],
+)
+def test_what_has_ended_is_wanted_again(wish: int | None, asks: int) -> None:
+    sample = Sample(0.0, 10.0)
+    assert Queue(target_length=50).desired(View(0.0, SERVICE, Counts(20), (sample,), sample, wish)).count == asks
+
+
 def test_containers_that_start_are_not_asked_for_again() -> None:
     line = Line(Queue(target_length=50, rate=2), jump(10, 40, 20), count=6, delay=5).run(60)
     first = next(count for count in line.desired(20) if count > 10)

@@ -33,6 +33,8 @@ FALL = 2.0
 """Times the shortest patience in which a try goes down by a factor of e, at the fastest."""
 LONGEST_WATCH = 600.0
 """Seconds that it must be, at the most, however long a job takes."""
+LOST = 4
+"""One in so many may have ended by itself, and is wanted again."""
 REACTION = 1.0
 """Seconds, besides the start of a container, until a try that went too low has been seen and answered."""
 
@@ -97,7 +99,7 @@ class Queue:
         shortest = self._shortest(rates, drain)
         waiting = self._waiting(tally, length, self._target(rates, count))
         patience = patience.look(view.now, count, least, shortest, waiting=waiting)
-        wish = min(max(count, least), max(most, least))
+        wish = min(max(_held(count, view.wish), least), max(most, least))
         if wish < count and not patience.allows(view.now, wish, shortest):
             wish = float(count)
         tried = patience.tries(view.now, self._slowness(rates, tally, count, shortest))
@@ -134,11 +136,8 @@ class Queue:
         arrivals = max(drift + rates.rate * tally.running, 0.0)
         least = self._least(rates, tally, length, drift - SURE_UP * doubt, drain)
         most = self._most(rates, tally, length, drift + SURE_DOWN * doubt, drain)
-        return (
-            least,
-            most,
-            (f"{length:g} jobs, {_short(arrivals)}/s in, {_short(rates.rate)}/s each, drain {_short(drain)} s"),
-        )
+        told = f"{_short(arrivals)}/s in, {_short(rates.rate)}/s each, drain {_short(drain)} s"
+        return least, most, f"{length:g} jobs, {told}"
 
     def _least(self, rates: Rates, tally: Tally, length: float, drift: float, drain: float) -> float:
         """The least count with which the length is predicted to be within the target when it has been drained."""
@@ -199,6 +198,13 @@ class Queue:
         arrivals = rates.drift + rates.rate * rates.serving
         answered = tally.delay + max(REACTION, tally.pace)
         return max(FALL * shortest, arrivals * answered * answered / max(self._target(rates, count), 1.0))
+
+
+def _held(count: int, wish: int | None) -> int:
+    """What to hold: those that exist, and a few that were wanted and have ended. Those for which there never was room
+    are not held on to.
+    """
+    return count if wish is None else max(count, min(wish, count + max(1, count // LOST)))
 
 
 def _short(number: float) -> str:

@@ -229,8 +229,6 @@ class Rates:
         """
         each = self.rate if self.rate_known else self.noise / (2 * max(seen.serving, 1.0))
         spread = math.sqrt(self.noise * each / 2)
-        if not spread:
-            return 0.0, 0.0
         spare = -drift / spread
         # The mean excess of a normal variable that is known to be above zero: its density over its distribution.
         pull = -spare if spare < -6 else _ROOT * math.exp(-0.5 * spare * spare) / math.erfc(-spare * _HALF_ROOT)
