@@ -1,9 +1,10 @@
 # Everything sets itself up in .venv: python3, make and git are all that must be there.
+SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check bench pictures clean
+.PHONY: demo test check cover bench pictures clean
 .DEFAULT_GOAL := test
 
 .venv/ready: pyproject.toml constraints.txt
@@ -24,6 +25,12 @@ check: .venv/ready
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# What decides is tested in every branch, by its own tests.
+PURE := settle backoff policies workload model victims allocate placement room scaler queue rates pd_queue quantity
+cover: .venv/ready
+	@$(BIN)/python -m pytest -q --cov=beaufort --cov-report= $(PURE:%=tests/test_%.py)
+	@$(BIN)/coverage report --skip-covered --show-missing --fail-under=100 --include='$(shell echo src/beaufort/{accounts,allocate,backoff,claims,division,fitting,model,placement,pool,protocols,quantity,room,scaler,settle,strangers,victims,workload}.py | tr " " ","),src/beaufort/policies/*'
 
 bench: .venv/ready
 	@for each in decide queue_control reaction rest; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit 1; done
