@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Self
 
 import msgspec
 
-from beaufort.model import Action, Cluster, Decision, Event, Outcome, Pause, Resources, Sample
+from beaufort.model import Action, Cluster, Decision, Event, Grant, Outcome, Pause, Resources, Sample
 from beaufort.protocols import BeaufortError
 
 __all__ = ["Given", "Journal", "Step", "encode"]
@@ -67,6 +67,7 @@ class Journal:
         self._listeners: list[Callable[[Event], None]] = []
         self._cluster: Cluster | None = None
         self._granted: dict[str, int] = {}
+        self._grants: Mapping[str, Grant] = {}
 
     def __enter__(self) -> Self:
         if self._file is not None:
@@ -88,14 +89,14 @@ class Journal:
 
     def configured(self, now: float | None, document: Mapping[str, Any]) -> None:
         """A configuration is in force from now on; without a time it is the first one."""
-        self._granted, self._cluster = {}, None
+        self._granted, self._grants, self._cluster = {}, {}, None
         self._write({"configured": now, "document": deciding(document)})
 
     def stepped(self, given: Given, decision: Decision) -> None:
         """A step was made."""
-        granted = {
-            name: grant.count for name, grant in decision.grants.items() if self._granted.get(name) != grant.count
-        }
+        worded = {} if decision.grants is self._grants else decision.grants
+        granted = {name: grant.count for name, grant in worded.items() if self._granted.get(name) != grant.count}
+        self._grants = decision.grants
         same = given.cluster is not None and given.cluster is self._cluster
         self._granted.update(granted)
         self._cluster = given.cluster
