@@ -308,6 +308,12 @@ def test_a_longer_queue_never_asks_for_fewer(  # noqa: PLR0917 - as many things 
     assert shorter <= longer + 1e-9
 
 
+def test_a_clock_that_goes_back_does_no_harm() -> None:
+    line = Line(Queue(target_length=50), flat(40), count=20, length=20).run(30)
+    line.now = 5.0
+    assert set(line.run(20).desired(0)[-30:]) <= set(range(18, 25))
+
+
 def size(value: object) -> int:
     slots = getattr(type(value), "__slots__", None)
     return sum(size(getattr(value, name)) for name in slots) if slots else 1

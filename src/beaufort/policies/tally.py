@@ -97,6 +97,7 @@ class Tally:
         self, now: float, counts: Counts, samples: Sequence[Sample], rate: float
     ) -> tuple[Tally, list[tuple[Interval, Sample]]]:
         """The tally at this look, and the intervals that the samples since the last one have closed."""
+        now = max(now, self.at)  # time does not go back; where a clock does, it stands still
         change = counts.running - self.running
         sampled, length = self.sampled, self.length
         served, started, doubt, pace = self.served, self.started, self.doubt, self.pace
