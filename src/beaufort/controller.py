@@ -131,8 +131,7 @@ class Controller:
         Raises BeaufortError for a service that is not there or that measures its demand itself, ValueError for a value
         that is not a finite number of 0 or more.
         """
-        if service not in self._services:
-            raise BeaufortError(f"{service}: there is no such service; there are {', '.join(sorted(self._services))}")
+        self._check_known(service)
         source = self._source(service)
         if not isinstance(source, Push):
             raise BeaufortError(f"{service}: its demand is measured by {type(source).__name__.lower()}, not pushed")
@@ -141,11 +140,14 @@ class Controller:
 
     def pause(self, service: str, direction: Direction = Direction.BOTH, until: float | None = None) -> None:
         """Leave a service as it is, in one direction or both, until a time (seconds since the epoch) or ``resume``."""
-        if service not in self._services:
-            raise BeaufortError(f"{service}: there is no such service; there are {', '.join(sorted(self._services))}")
+        self._check_known(service)
         self._pauses[service] = Pause(direction, until)
         self.report("paused", f"{direction}" + ("" if until is None else f" until {until:.0f}"), service)
         self._wake.set()
+
+    def _check_known(self, service: str) -> None:
+        if service not in self._services:
+            raise BeaufortError(f"{service}: there is no such service; there are {', '.join(sorted(self._services))}")
 
     def resume(self, service: str) -> None:
         """End the pause of a service, if there is one."""

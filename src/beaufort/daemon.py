@@ -75,16 +75,22 @@ async def _follow(controller: Controller, config: Config) -> None:
         asked.clear()
         seen = _stamp(config.path)
         try:
-            after = load(config.path)
-            if after.scheduler != config.scheduler or after.deployment != config.deployment:
-                raise Rejected("another scheduler or deployment needs a restart")  # noqa: TRY301 - one way to refuse
-            if faults := launch_faults(after):
-                raise ConfigError(faults)  # noqa: TRY301
+            config = _reread(config)
         except (ConfigError, Rejected) as error:
             controller.report("config-refused", f"{error}; the configuration before stays in force")
             continue
-        config = after
-        controller.reconfigure(after)
+        controller.reconfigure(config)
+
+
+def _reread(config: Config) -> Config:
+    """The configuration as its file has it now. Raises ConfigError, or Rejected for what can't be changed on the way."""
+    assert config.path is not None
+    after = load(config.path)
+    if after.scheduler != config.scheduler or after.deployment != config.deployment:
+        raise Rejected("another scheduler or deployment needs a restart")
+    if faults := launch_faults(after):
+        raise ConfigError(faults)
+    return after
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
