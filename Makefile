@@ -27,7 +27,7 @@ check: .venv/ready
 	@$(BIN)/lint-imports
 
 # What decides is tested in every branch, by its own tests.
-PURE := settle backoff policies workload model victims allocate placement room scaler queue rates pd_queue quantity
+PURE := settle backoff policies workload model victims allocate placement room scaler queue rates pd_queue quantity dryrun
 cover: .venv/ready
 	@$(BIN)/python -m pytest -q --cov=beaufort --cov-report= $(PURE:%=tests/test_%.py)
 	@$(BIN)/coverage report --skip-covered --show-missing --fail-under=100 --include='$(shell echo src/beaufort/{accounts,allocate,backoff,claims,division,fitting,model,placement,pool,protocols,quantity,room,scaler,settle,strangers,victims,workload}.py | tr " " ","),src/beaufort/policies/*'
