@@ -154,9 +154,10 @@ class Engine:
         finally:
             connection.close()
 
-    def containers(self, **labels: str) -> list[dict[str, Any]]:
+    def containers(self, *, id_: str | None = None, **labels: str) -> list[dict[str, Any]]:
         """All that there are, with these labels (``_`` for a dot), the oldest first."""
         wanted = {"label": [f"{name.replace('_', '.')}={value}" for name, value in labels.items()]}
+        wanted |= {} if id_ is None else {"id": [id_]}
         found: list[dict[str, Any]] = self.ask("GET", f"/containers/json?all=1&filters={quote(json.dumps(wanted))}")
         return sorted(found, key=lambda each: (each["Created"], each["Id"]))
 
@@ -172,9 +173,21 @@ class Engine:
         return str(made["Id"])
 
     async def removed(self, id_: str) -> None:
-        """Returns when the container has been removed."""
-        with suppress(AssertionError):
-            await asyncio.to_thread(self.ask, "POST", f"/containers/{id_}/wait?condition=removed")
+        """Returns when the container has been removed. (To ask the engine to wait for it may take for ever, if it is
+        being removed already.)
+        """
+        await asyncio.to_thread(self._await_removal, id_)
+
+    def _await_removal(self, id_: str) -> None:
+        filters = quote(json.dumps({"container": [id_], "event": ["destroy"]}))
+        connection = Connection(self.socket)
+        try:
+            connection.request("GET", f"/events?since=0&filters={filters}")
+            events = connection.getresponse()
+            if self.containers(id_=id_):
+                assert events.readline()
+        finally:
+            connection.close()
 
     def clear(self) -> None:
         """Removes all containers."""

@@ -221,11 +221,10 @@ class Crew:
             self._fleet.graves.discard(id_)
         except Unreachable:
             pass
-        except Refusal as refusal:
-            if refusal.status == HTTPStatus.NOT_FOUND:
-                self._fleet.graves.discard(id_)
-            else:
-                await asyncio.sleep(PAUSE)
+        except Refusal:
+            # Not even "no such container" is final: an engine lists one that it is still making, and can't find it yet.
+            # It is a grave until a list is without it.
+            await asyncio.sleep(PAUSE)
         finally:
             self._burying.discard(id_)
 
