@@ -14,13 +14,16 @@ __all__ = ["Meter"]
 
 
 class Meter:
-    """``peak`` is the most that ran at once since ``follow`` was first called; ``log`` has what happened to each."""
+    """``peak`` is the most that ran at once since ``follow`` was first called; ``log`` has what happened to each.
 
-    def __init__(self, engine: Engine, deployment: str = "one") -> None:
+    Of the containers with a label, which may be a name alone.
+    """
+
+    def __init__(self, engine: Engine, label: str = "beaufort.deployment=one") -> None:
         self.peak = 0
         self.log: list[tuple[str, str]] = []
         self._engine = engine
-        self._filters = {"label": [f"beaufort.deployment={deployment}"], "event": ["start", "die"]}
+        self._label = label
         self._running: set[str] = set()
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
@@ -29,10 +32,11 @@ class Meter:
         """To be called at first, and again when the daemon has been started again."""
         self.close()
         since = datetime.fromisoformat(self._engine.ask("GET", "/info")["SystemTime"]).timestamp()
-        found = self._engine.containers(beaufort_deployment="one")
+        ours = {"label": [self._label]}
+        found = self._engine.ask("GET", f"/containers/json?filters={quote(json.dumps(ours))}")
         self._running = {each["Id"] for each in found if each["State"] == "running"}
         self._connection = Connection(self._engine.socket, timeout=None)
-        filters = quote(json.dumps(self._filters))
+        filters = quote(json.dumps({**ours, "event": ["start", "die"]}))
         self._connection.request("GET", f"/events?filters={filters}&since={since:.6f}")
         events = self._connection.getresponse()
         self._thread = threading.Thread(target=self._read, args=(events,), daemon=True)

@@ -12,9 +12,8 @@ import select
 import shutil
 import signal
 import struct
-import sys
 import termios
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -25,10 +24,9 @@ import pytest
 from beaufort.demo import Demo
 from beaufort.protocols import ConfigError
 from beaufort.schedulers.process import Seen, scan
+from beaufort.stages.local import LocalStage
 from beaufort.summary import Percentiles, Summary, Supply
-
-PATIENCE = 30.0
-COMMAND = [sys.executable, "-c", "from beaufort.cli import main; main()", "demo"]
+from demo_run import PATIENCE, begun, told
 
 
 def containers(place: Path) -> list[Seen]:
@@ -46,18 +44,8 @@ async def demo(
     place: Path, *options: str, stdout: int = PIPE, stderr: int = PIPE, **environment: str
 ) -> AsyncIterator[Process]:
     """A demo that leaves what it leaves in ``place``. In the end it has to be over, and nothing may be left."""
-    env = {**os.environ, "TMPDIR": str(place), **environment}
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, *options, stdin=DEVNULL, stdout=stdout, stderr=stderr, env=env
-    )
-    try:
-        async with asyncio.timeout(PATIENCE):
-            yield process
-            await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    async with begun(*options, stdout=stdout, stderr=stderr, TMPDIR=str(place), **environment) as process:
+        yield process
     assert left(place) == []
 
 
@@ -66,15 +54,6 @@ async def result(place: Path, *options: str, path: str = os.environ["PATH"]) -> 
     async with demo(place, *options, PATH=path) as process:
         out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
-
-
-async def told(stream: asyncio.StreamReader | None, pattern: str) -> str:
-    """Read until a line matches: what of it does."""
-    assert stream is not None
-    async for line in stream:
-        if found := re.search(pattern, line.decode()):
-            return found[0]
-    pytest.fail(f"it ended without saying {pattern}")
 
 
 def trace(place: Path, *rows: tuple[float, float]) -> str:
@@ -170,13 +149,9 @@ async def test_a_signal_before_anything_runs_ends_it_too(place: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["0 -> 9", "demand"])
 async def test_even_a_killed_demo_leaves_no_process(place: Path, moment: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, stdin=DEVNULL, stdout=PIPE, env={**os.environ, "TMPDIR": str(place)}
-    )
-    async with asyncio.timeout(PATIENCE):
+    async with begun(TMPDIR=str(place)) as process:
         await told(process.stdout, moment)
         process.kill()
-        await process.wait()
     while running := containers(place):
         with suppress(ProcessLookupError):
             pidfd = os.pidfd_open(running[0].identity.pid)
@@ -200,7 +175,7 @@ async def test_two_at_the_same_time_leave_each_other_alone(place: Path) -> None:
 async def test_a_machine_that_cannot_run_processes_is_told_plainly(place: Path) -> None:
     code, out, err = await result(place, "--json", path="/nonexistent")
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1].startswith("beaufort: the demo can't run its processes here: ")
+    assert err.splitlines()[-1].startswith("beaufort: the demo can't run its containers here: ")
     assert "can't start 'sleep': No such file or directory" in err
 
 
@@ -230,7 +205,7 @@ async def test_a_bad_trace_is_told_with_its_place(place: Path) -> None:
 )
 def test_what_cannot_be_is_refused(options: Mapping[str, Any], fault: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(fault)):
-        Demo(**options)
+        Demo(LocalStage(), **options)
 
 
 # What it looks like.

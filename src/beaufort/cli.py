@@ -148,20 +148,29 @@ def replay(
 
 
 @app.command()
-def demo(
+def demo(  # noqa: PLR0913, PLR0917 - each is an option
     duration: Annotated[float | None, typer.Option(metavar="S", min=0.1, help="Seconds; else until Ctrl-C.")] = None,
     containers: Annotated[int, typer.Option(metavar="N", min=2, help="Room in the pool.")] = 10,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the random demand.")] = 1,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Demand from a CSV of t_seconds,value instead.")
     ] = None,
+    scheduler: Annotated[
+        str, typer.Option(metavar="NAME", help="What runs the containers: local or docker.")
+    ] = "local",
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Of the Docker Engine; else as docker has it.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="One with cat and sleep, else one is made of a busybox.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show microscaling on this machine: two services on local processes, one of them with random demand."""
+    """Show microscaling: two services share a small pool, one of them with random demand."""
     from beaufort.demo import Demo
+    from beaufort.stages.stage import choose
 
     with _exit_codes():
-        sys.exit(Demo(duration=duration, containers=containers, seed=seed, trace=trace, as_json=as_json).run())
+        stage = choose(scheduler, {"url": url, "image": image})
+        sys.exit(Demo(stage, containers, duration, seed, trace, as_json).run())
 
 
 def _version(wanted: bool) -> None:

@@ -1,20 +1,17 @@
-"""``beaufort demo``: the whole idea on this machine in one command. Two services on local processes share a small pool; the
-demand of the first goes up and down, and the second has what is left. Nothing of it outlives the command.
+"""``beaufort demo``: the whole idea in one command. Two services share a small pool; the demand of the first goes up and
+down, and the second has what is left. Nothing of it outlives the command. What they run on is the stage's to know.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import math
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import which
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -26,18 +23,13 @@ from beaufort.controller import Controller
 from beaufort.journal import Given, Journal
 from beaufort.meter import Meter
 from beaufort.model import Decision, Event
-from beaufort.protocols import ConfigError, SchedulerError
+from beaufort.protocols import BeaufortError, ConfigError, SchedulerError
 from beaufort.scene import Scene, look
 from beaufort.screen import Screen
+from beaufort.stages.stage import Ground, Stage, Witness
 from beaufort.summary import Summary
-from beaufort.witness import Witness
 
 __all__ = ["Demo", "Diary"]
-
-LEASH = "leash"
-"""The file that this process holds locked, and every container waits for: when this one ends, be it by SIGKILL, the
-system lets go of the lock, and they end too.
-"""
 
 CALM = 0.1
 """Seconds from a step to the picture of it: by then its containers have been started, which comes first."""
@@ -50,11 +42,12 @@ STILL = 1.0
 class Demo:
     """What the command line asks for. Raises ConfigError for what can't be.
 
-    ``containers``: the room, 2 or more. ``duration``: seconds; None is until SIGINT, SIGTERM or SIGHUP. ``seed``: of the
-    random demand. ``trace``: a CSV of ``t_seconds,value`` to take the demand from instead. ``as_json``: print one JSON
-    object, and everything else on stderr.
+    ``stage``: where its containers run. ``containers``: the room, 2 or more. ``duration``: seconds; None is until SIGINT,
+    SIGTERM or SIGHUP. ``seed``: of the random demand. ``trace``: a CSV of ``t_seconds,value`` to take the demand from
+    instead. ``as_json``: print one JSON object, and everything else on stderr.
     """
 
+    stage: Stage
     containers: int = 10
     duration: float | None = None
     seed: int = 1
@@ -73,7 +66,7 @@ class Demo:
     def run(self) -> int:
         """Run it, show it, clean up, and print the summary. Returns the exit code.
 
-        Raises ConfigError for a bad trace, SchedulerError if processes can't be started here.
+        Raises ConfigError for a bad trace, SchedulerError if containers can't be started there.
         """
         console = Console(stderr=self.as_json, highlight=False, markup=False, emoji=False)
         summary, last = asyncio.run(self.perform(console))
@@ -91,23 +84,28 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup(1) is to be heeded
                 asyncio.get_running_loop().add_signal_handler(number, over.set)
-        with _place() as directory, Witness() as witness:
-            try:
-                show = _Show(self, self._config(directory), witness)
+        try:
+            return await self._play(over, console)
+        except* BeaufortError as errors:
+            failed = _first(errors)
+        raise failed
+
+    async def _play(self, over: asyncio.Event, console: Console) -> tuple[Summary, Scene]:
+        async with asyncio.TaskGroup() as tasks:
+            impatience = tasks.create_task(_give_up(over))
+            async with self.stage.opened() as ground:
+                impatience.cancel()
+                show = _Show(self, self._config(ground), ground.witness)
                 await show.go_on(over, console)
-            finally:
-                witness.kill()
         return show.summary(), show.last
 
-    def _config(self, directory: Path) -> Config:
-        config = load(self._mapping(directory))
+    def _config(self, ground: Ground) -> Config:
+        config = load(self._mapping(ground))
         if faults := launch_faults(config):
             raise ConfigError(faults)
         return config
 
-    def _mapping(self, directory: Path) -> Mapping[str, Any]:
-        waiting = ["flock", "-s", str(directory / LEASH), "true"] if which("flock") else ["sleep", "86400"]
-        launch = {"command": waiting, "grace": 1}
+    def _mapping(self, ground: Ground) -> Mapping[str, Any]:
         most = self.containers - 1
         demand = (
             {"type": "random", "seed": self.seed, "low": 0, "high": most, "every": 0.5, "step": most / 4}
@@ -115,20 +113,20 @@ class Demo:
             else {"type": "trace", "file": str(self.trace)}
         )
         return {
-            "deployment": "demo",
-            "scheduler": {"type": "local", "directory": str(directory)},
+            "deployment": ground.deployment,
+            "scheduler": ground.scheduler,
             "capacity": {"containers": self.containers},
             "services": {
                 "checkout": {
                     "priority": 1,
                     "min": 1,
                     "max": most,
-                    **launch,
+                    **ground.launch,
                     "demand": demand,
                     "policy": {"type": "per-container", "target": 1},
                     "settle": {"tolerance": 0, "window": {"down": 1}},
                 },
-                "reports": {"priority": 2, "min": 1, **launch, "policy": {"type": "remainder"}},
+                "reports": {"priority": 2, "min": 1, **ground.launch, "policy": {"type": "remainder"}},
             },
         }
 
@@ -175,9 +173,9 @@ class _Show:
                     for task in others:
                         task.cancel()
         except* SchedulerError as errors:
-            self._refused = str(errors.exceptions[0])
+            self._refused = str(_first(errors))
         if self._refused:
-            raise SchedulerError(f"the demo can't run its processes here: {self._refused}")
+            raise SchedulerError(f"the demo can't run its containers here: {self._refused}")
 
     def _stepped(self, given: Given, decision: Decision) -> None:
         self._meter.take(given, decision)
@@ -193,7 +191,7 @@ class _Show:
             async with asyncio.timeout(self._demo.duration):
                 await over.wait()
         self._ended = clock.now()
-        self._stops = self._witness.started - len(self._witness.living)
+        self._stops = self._witness.ended
         self.last = replace(self._scene(), hint="")
         self._controller.stop(containers=True)
 
@@ -235,17 +233,14 @@ class _Show:
         return Summary.of(figures, max_held=self._witness.most, starts=self._witness.started, stops=self._stops)
 
 
-@contextmanager
-def _place() -> Iterator[Path]:
-    """A directory for everything that the demo leaves on disk, with the leash in it. Both go at the end."""
-    with ExitStack() as stack:
-        try:
-            directory = Path(stack.enter_context(TemporaryDirectory(prefix="beaufort-demo-")))
-            leash = stack.enter_context((directory / LEASH).open("w"))
-            fcntl.flock(leash, fcntl.LOCK_EX)
-        except OSError as error:
-            raise SchedulerError(f"the demo needs a temporary directory for its logs: {error}") from error
-        yield directory
+async def _give_up(over: asyncio.Event) -> None:
+    await over.wait()
+    raise BeaufortError("the demo was ended before it began; nothing of it is left")
+
+
+def _first(errors: BaseExceptionGroup[BeaufortError]) -> BeaufortError:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _is_live(console: Console) -> bool:

@@ -138,7 +138,7 @@ class Client:
                 limit.reschedule(now)
 
     async def ask(self, method: str, path: str, kind: type[T], *, within: float = ANSWER, **options: Any) -> T:
-        """The answer, as JSON of this kind. ``options`` are ``query``, ``body`` and ``headers``."""
+        """The answer, as JSON of this kind. ``options``: ``query``, ``headers``, and ``body``, sent as JSON or as bytes."""
         async with self._guard(within), self._request(method, path, **options) as response:
             return msgspec.json.decode(await response.read(), type=kind)
 
@@ -184,7 +184,7 @@ class Client:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        data = None if body is None else msgspec.json.encode(body)
+        data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         sent = {**({} if data is None else {"Content-Type": "application/json"}), **(headers or {})}
         url = self._address.base + self._prefix + path
         async with self._session.request(method, url, params=query, data=data, headers=sent) as response:

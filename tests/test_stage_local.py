@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from beaufort.witness import Witness
+from beaufort.stages.children import Children
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def test_it_counts_the_most_that_lived_at_once(started: list[subprocess.Popen[bytes]]) -> None:
     seen = []
-    with Witness() as witness:
+    with Children() as witness:
         for happening in ["start", "start", "start", "end", "end", "start", "reap", "start", "start", "end", "start"]:
             if happening == "start":
                 started.append(cat())
@@ -48,7 +48,7 @@ def test_it_counts_the_most_that_lived_at_once(started: list[subprocess.Popen[by
 
 
 def test_a_process_that_has_ended_before_the_next_look_is_counted(started: list[subprocess.Popen[bytes]]) -> None:
-    with Witness() as witness:
+    with Children() as witness:
         started.append(cat())
         end(started[0])
         assert (witness.started, witness.most, witness.living) == (1, 1, set())
@@ -56,7 +56,7 @@ def test_a_process_that_has_ended_before_the_next_look_is_counted(started: list[
 
 def test_what_was_there_before_is_not_its_own(started: list[subprocess.Popen[bytes]]) -> None:
     started.append(cat())
-    with Witness() as witness:
+    with Children() as witness:
         assert (witness.started, witness.most, witness.living) == (0, 0, set())
         started.append(cat())
         assert (witness.most, witness.living) == (1, {started[1].pid})
@@ -66,7 +66,7 @@ def test_what_was_there_before_is_not_its_own(started: list[subprocess.Popen[byt
 
 
 def test_it_hears_nothing_before_and_after(started: list[subprocess.Popen[bytes]]) -> None:
-    witness = Witness()
+    witness = Children()
     started.append(cat())
     with witness:
         pass
@@ -75,7 +75,7 @@ def test_it_hears_nothing_before_and_after(started: list[subprocess.Popen[bytes]
 
 
 def test_what_it_kills_is_reaped(started: list[subprocess.Popen[bytes]]) -> None:
-    with Witness() as witness:
+    with Children() as witness:
         started += [cat(), cat(), cat()]
         end(started[0])
         witness.kill()

@@ -1,4 +1,4 @@
-"""Who really runs, by the word of the operating system: a count that does not rest on what Beaufort believes."""
+"""The witness of local containers: who really runs, by the word of the operating system."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["Witness"]
+__all__ = ["Children"]
 
 TASKS = Path("/proc/self/task")
 
-_entered: list[Witness] = []
+_entered: list[Children] = []
 
 
-class Witness:
+class Children:
     """Counts the child processes that this process starts while it is entered.
 
     How many there are can only rise when one is started. So each time, just before Python starts one (the audit event
@@ -48,6 +48,10 @@ class Witness:
     def living(self) -> set[int]:
         """The process numbers of those that live now. One that has ended does not, whether or not it is reaped."""
         return _living() - self._others
+
+    @property
+    def ended(self) -> int:
+        return self.started - len(self.living)
 
     def saw_start(self) -> None:
         self.started += 1
