@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
+import os
 import signal
-import tarfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ import pytest
 
 from beaufort.protocols import ConfigError
 from beaufort.schedulers.engine.answers import Actor, Event, Listed
-from beaufort.stages.busybox import static
+from beaufort.stages.busybox import archive, static
 from beaufort.stages.events import Events
 from beaufort.stages.remains import BEGINNING, Remains, _Image
 from beaufort.stages.stage import choose
@@ -34,17 +33,17 @@ def there(engine: Engine) -> list[str]:
 
 
 @asynccontextmanager
-async def demo(engine: Engine, *options: str, **environment: str) -> AsyncIterator[Process]:
+async def demo(engine: Engine, *options: str, path: str = os.environ["PATH"]) -> AsyncIterator[Process]:
     """Nothing of it may be left, and everything else has to be as it was."""
     before = there(engine)
-    async with begun(*ON, engine.url, *options, **environment) as process:
+    async with begun(*ON, engine.url, *options, PATH=path) as process:
         yield process
     assert there(engine) == before
 
 
-async def result(engine: Engine, *options: str, **environment: str) -> tuple[int | None, str, str]:
+async def result(engine: Engine, *options: str, path: str = os.environ["PATH"]) -> tuple[int | None, str, str]:
     """Exit code, stdout and stderr of a whole demo."""
-    async with demo(engine, *options, **environment) as process:
+    async with demo(engine, *options, path=path) as process:
         out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 
@@ -68,7 +67,7 @@ async def test_json_is_the_same_object_and_says_what_really_ran(shared_engine: E
     assert summary["starts"] == [action for action, _ in meter.log].count("start") > 6
     assert 0 < summary["starts"] - summary["stops"] <= 6
     assert summary["reaction_ms"]["p50"] > 0
-    assert "checkout  0 -> 2" in err
+    assert "checkout  0 -> 1: wants 1: demand" in err
 
 
 @pytest.mark.parametrize(
@@ -94,8 +93,14 @@ async def test_a_signal_ends_it_with_the_summary(
 
 async def test_a_signal_before_it_has_begun_ends_it_too(tmp_path: Path) -> None:
     connected = asyncio.Event()
-    mute = await asyncio.start_unix_server(lambda _, writer: (connected.set(), writer.close), tmp_path / "mute")
-    async with mute, begun(*ON, f"unix://{tmp_path}/mute") as process:
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_unix_server(mute, tmp_path / "mute")
+    async with server, begun(*ON, f"unix://{tmp_path}/mute") as process:
         await connected.wait()
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
@@ -127,58 +132,60 @@ def name_of(engine: Engine) -> str:
     return str(name)
 
 
-async def test_two_at_the_same_time_leave_each_other_and_others_alone(shared_engine: Engine, meter: Meter) -> None:
+async def test_two_at_the_same_time_leave_each_other_and_others_alone(shared_engine: Engine) -> None:
     foreign = [
         shared_engine.run("sleep", "1000"),
         shared_engine.run("true", start=False, Labels={"beaufort.deployment": "shop", "beaufort.service": "checkout"}),
     ]
     async with demo(shared_engine, "--containers", "4", "--json") as first:
         await told(first.stderr, "demand")
-        code, out, _ = await result(shared_engine, "--duration", "1", "--containers", "3", "--json")
+        one = name_of(shared_engine)
+        async with begun(*ON, shared_engine.url, "--duration", "1", "--containers", "3", "--json") as second:
+            out, _ = await second.communicate()
+        assert name_of(shared_engine) == one
+        assert [name for name in shared_engine.images() if "demo" in name] == [f"beaufort-demo:{one}"]
         assert first.returncode is None
-        meter.close()
-        lived = shared_engine.containers(beaufort_demo=name_of(shared_engine))
         first.send_signal(signal.SIGINT)
         summary, _ = await first.communicate()
-    assert (code, json.loads(out)["max_held"]) == (0, 3)
-    assert (first.returncode, json.loads(summary)["max_held"]) == (0, 4)
-    assert [each["State"] for each in lived].count("running") >= 2
+    assert [json.loads(text)["max_held"] for text in (out, summary)] == [3, 4]
+    assert [first.returncode, second.returncode] == [0, 0]
     assert [shared_engine.inspect(each)["State"]["Status"] for each in foreign] == ["running", "created"]
     shared_engine.clear()
 
 
 async def test_any_image_serves_that_can_wait_and_it_stays(shared_engine: Engine) -> None:
     options = ("--duration", "1", "--containers", "2", "--json", "--image", IMAGE)
-    code, out, _ = await result(shared_engine, *options, PATH="/nonexistent")
+    code, out, _ = await result(shared_engine, *options, path="/nonexistent")
     assert (code, json.loads(out)["max_held"]) == (0, 2)
 
 
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        pytest.param("localhost:1/no", "image localhost:1/no can't be had: ", id="nowhere"),
+        pytest.param("localhost:1/no", "image localhost:1/no:latest can't be had: ", id="nowhere"),
         pytest.param("empty", "the demo needs an image with cat and sleep: empty: ", id="without programs"),
+        pytest.param("restless", "the demo can't run its containers here: ", id="without sleep"),
         pytest.param("No", "invalid reference format", id="no name"),
     ],
 )
 async def test_an_image_that_cannot_be_used_is_told(shared_engine: Engine, image: str, words: str) -> None:
-    shared_engine.send("POST", "/images/create?fromSrc=-&repo=empty", nothing(), {"Content-Type": "application/x-tar"})
-    code, out, err = await result(shared_engine, "--image", image)
+    add(shared_engine, "empty")
+    add(shared_engine, "restless", "cat")
+    code, out, err = await result(shared_engine, "--image", image, "--json")
     shared_engine.forget_images()
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert err.startswith("beaufort: ")
-    assert words in err
+    *_, last = err.splitlines()
+    assert (code, out) == (1, "")
+    assert last.startswith("beaufort: ")
+    assert words in last
 
 
-def nothing() -> bytes:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("nothing"))
-    return archive.getvalue()
+def add(engine: Engine, image: str, *programs: str) -> None:
+    tar = archive(Path(require("busybox")).read_bytes(), programs)
+    engine.send("POST", f"/images/create?fromSrc=-&repo={image}", tar, {"Content-Type": "application/x-tar"})
 
 
 async def test_without_a_busybox_it_says_what_to_do(shared_engine: Engine) -> None:
-    code, out, err = await result(shared_engine, PATH="/nonexistent")
+    code, out, err = await result(shared_engine, path="/nonexistent")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "install it (Debian and Ubuntu: busybox-static; " in err
     assert "or name an image with --image" in err
@@ -186,11 +193,11 @@ async def test_without_a_busybox_it_says_what_to_do(shared_engine: Engine) -> No
 
 async def test_without_an_engine_it_says_so(tmp_path: Path) -> None:
     url = f"unix://{tmp_path}/no.sock"
-    for options, environment in ((("--url", url), {}), ((), {"DOCKER_HOST": url})):
-        async with begun("--scheduler", "docker", *options, **environment) as process:
+    async with begun(*ON, url) as named, begun("--scheduler", "docker", DOCKER_HOST=url) as found:
+        for process in (named, found):
             out, err = await process.communicate()
-        assert (process.returncode, out) == (1, b"")
-        assert err.decode() == f"beaufort: the engine at {url} can't be reached: No such file or directory\n"
+            assert (process.returncode, out) == (1, b"")
+            assert err.decode() == f"beaufort: the engine at {url} can't be reached: No such file or directory\n"
 
 
 async def test_an_engine_that_is_lost_is_told_once_and_the_next_demo_clears_up() -> None:
@@ -204,6 +211,7 @@ async def test_an_engine_that_is_lost_is_told_once_and_the_next_demo_clears_up()
             _, err = await process.communicate()
         assert (process.returncode, err.count(b"\n")) == (1, 1)
         assert err.startswith(f"beaufort: the engine at {private.url} can't be reached: ".encode())
+        assert err.endswith(b"; what is left of the demo there, the next one removes\n")
         private.start()
         async with begun(*ON, private.url, "--duration", "0.5", "--containers", "2") as process:
             await process.communicate()

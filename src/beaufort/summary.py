@@ -45,8 +45,8 @@ class Supply:
 class Summary:
     """The run until it was over; what was stopped in order to clean up is not counted.
 
-    ``max_held``: the most containers that lived at one time, starting and stopping ones included, counted from the
-    operating system's processes (None where it doesn't list them). ``starts``, ``stops``: containers started, and ended
+    ``max_held``: the most containers that lived at one time, starting and stopping ones included, counted by
+    whoever runs them, not by Beaufort (None where that can't be had). ``starts``, ``stops``: containers started, and ended
     again. ``decisions``: steps of the controller. ``utilisation``: the mean of held / capacity over time.
     ``reaction_ms``: from a change of demand until the containers that it asked for run; see `meter.Reaction`.
     """

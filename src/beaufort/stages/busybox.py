@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import tarfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from shutil import which
@@ -64,14 +65,14 @@ def static(program: bytes) -> bool:
     return (INTERPRETER,) not in kinds
 
 
-def archive(busybox: bytes) -> bytes:
+def archive(busybox: bytes, programs: Iterable[str] = PROGRAMS) -> bytes:
     """A root file system with nothing else in it."""
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as tar:
         program = tarfile.TarInfo("bin/busybox")
         program.size, program.mode = len(busybox), 0o755
         tar.addfile(program, io.BytesIO(busybox))
-        for name in PROGRAMS:
+        for name in programs:
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)

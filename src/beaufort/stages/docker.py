@@ -54,8 +54,11 @@ async def _cleared(client: Client, name: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await remove(client, name)
-        await sweep(client, await _now(client))  # what an engine was still making for one that has been killed
+        try:
+            await remove(client, name)
+            await sweep(client, await _now(client))  # what an engine was still making for one that has been killed
+        except SchedulerError as error:
+            raise SchedulerError(f"{error}; what is left of the demo there, the next one removes") from error
 
 
 async def _now(client: Client) -> float:
@@ -80,6 +83,7 @@ async def _leash(client: Client, name: str, image: str) -> AsyncIterator[str]:
         "Cmd": [],
         "OpenStdin": True,
         "StdinOnce": True,
+        "StopSignal": "SIGKILL",
         "Labels": {DEMO: name},
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {"NetworkMode": "none"},

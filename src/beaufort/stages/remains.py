@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from beaufort.protocols import SchedulerError
+from beaufort.protocols import SchedulerError, Unreachable
 from beaufort.schedulers.engine.answers import Listed
 from beaufort.schedulers.engine.client import Client, Refusal
 from beaufort.schedulers.engine.fleet import SERVICE
@@ -71,9 +71,7 @@ async def remove(client: Client, name: str) -> None:
                 if not await _clear(client, remains):
                     await asyncio.sleep(PAUSE)
     except TimeoutError as error:
-        raise SchedulerError(
-            f"{name}: the engine did not remove it in {PATIENCE:g} s; the next demo there does"
-        ) from error
+        raise SchedulerError(f"the engine did not remove all of the demo in {PATIENCE:g} s") from error
 
 
 async def _found(client: Client) -> Mapping[str, Remains]:
@@ -103,7 +101,7 @@ async def _delete(client: Client, paths: list[str], **query: str) -> list[bool]:
     done: list[bool] = []
 
     async def delete(path: str) -> None:
-        with suppress(Refusal):  # somebody else has removed it, or is about to
+        with suppress(Refusal, Unreachable):  # somebody else has removed it, or is about to; or the next list tells
             await client.tell("DELETE", path, query=query)
             done.append(True)
 
