@@ -137,20 +137,27 @@ async def test_two_at_the_same_time_leave_each_other_and_others_alone(shared_eng
         shared_engine.run("sleep", "1000"),
         shared_engine.run("true", start=False, Labels={"beaufort.deployment": "shop", "beaufort.service": "checkout"}),
     ]
+    shared_engine.send("POST", f"/images/{IMAGE}/tag?repo=beaufort-demo&tag=mine")
     async with demo(shared_engine, "--containers", "4", "--json") as first:
         await told(first.stderr, "demand")
         one = name_of(shared_engine)
         async with begun(*ON, shared_engine.url, "--duration", "1", "--containers", "3", "--json") as second:
             out, _ = await second.communicate()
         assert name_of(shared_engine) == one
-        assert [name for name in shared_engine.images() if "demo" in name] == [f"beaufort-demo:{one}"]
+        shared_engine.send("POST", f"/images/beaufort-demo:{one}/tag?repo=kept")
+        assert sorted(name for name in shared_engine.images() if "-demo:" in name) == [
+            f"beaufort-demo:{one}",
+            "beaufort-demo:mine",
+        ]
         assert first.returncode is None
         first.send_signal(signal.SIGINT)
         summary, _ = await first.communicate()
+        shared_engine.send("DELETE", "/images/kept")
     assert [json.loads(text)["max_held"] for text in (out, summary)] == [3, 4]
     assert [first.returncode, second.returncode] == [0, 0]
     assert [shared_engine.inspect(each)["State"]["Status"] for each in foreign] == ["running", "created"]
     shared_engine.clear()
+    shared_engine.forget_images()
 
 
 async def test_any_image_serves_that_can_wait_and_it_stays(shared_engine: Engine) -> None:

@@ -13,7 +13,7 @@ from shutil import which
 from beaufort.protocols import SchedulerError
 from beaufort.schedulers.engine.answers import Progress
 from beaufort.schedulers.engine.client import WORK, Client
-from beaufort.stages.remains import IMAGE_OF
+from beaufort.stages.remains import IMAGE_OF, REPOSITORY
 
 __all__ = ["archive", "build", "static"]
 
@@ -33,8 +33,8 @@ INTERPRETER = 3
 
 async def build(client: Client, name: str) -> str:
     """Makes the image of a demo of this name, and returns its own. Raises SchedulerError."""
-    image = f"beaufort-demo:{name}"
-    query = {"fromSrc": "-", "repo": "beaufort-demo", "tag": name, "changes": f"LABEL {IMAGE_OF}={name}"}
+    image = f"{REPOSITORY}:{name}"
+    query = {"fromSrc": "-", "repo": REPOSITORY, "tag": name, "changes": f"LABEL {IMAGE_OF}={name}"}
     tar = {"Content-Type": "application/x-tar"}
     sent = client.stream(
         "POST", "/images/create", Progress, silence=WORK, query=query, body=archive(_busybox()), headers=tar

@@ -15,13 +15,16 @@ from beaufort.schedulers.engine.answers import Listed
 from beaufort.schedulers.engine.client import Client, Refusal
 from beaufort.schedulers.engine.fleet import SERVICE
 
-__all__ = ["DEMO", "IMAGE_OF", "Remains", "remove", "sweep"]
+__all__ = ["DEMO", "IMAGE_OF", "REPOSITORY", "Remains", "remove", "sweep"]
 
 DEMO = "beaufort.demo"
 """The label of all containers of a demo; its value is the demo's name."""
 
 IMAGE_OF = "beaufort.demo.image"
 """The label of the image that a demo has made. It is another one, as a container has the labels of its image too."""
+
+REPOSITORY = "beaufort-demo"
+"""What the image is called; its tag is the demo's name. By other names it is somebody else's."""
 
 BEGINNING = 60.0
 """Seconds within which a demo whose leash does not run yet may be about to start it."""
@@ -38,6 +41,11 @@ class _Image(msgspec.Struct, rename="pascal"):
     created: int
     labels: dict[str, str] | None = None
     repo_tags: list[str] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """By which it is the demo's."""
+        return [name for name in self.repo_tags or () if name.rpartition("/")[2].startswith(f"{REPOSITORY}:")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,8 @@ async def _found(client: Client) -> Mapping[str, Remains]:
     for container in await client.ask("GET", "/containers/json", list[Listed], query=query):
         found[(container.labels or {})[DEMO]].containers.append(container)
     for image in await client.ask("GET", "/images/json", list[_Image], query={"filters": _having(IMAGE_OF)}):
-        found[(image.labels or {})[IMAGE_OF]].images.append(image)
+        if image.names:
+            found[(image.labels or {})[IMAGE_OF]].images.append(image)
     return found
 
 
@@ -92,7 +101,7 @@ def _having(label: str) -> str:
 async def _clear(client: Client, remains: Remains) -> bool:
     """Whether the engine has done all that it was asked for."""
     containers = [f"/containers/{each.id}" for each in remains.containers]
-    images = [f"/images/{name}" for each in remains.images for name in each.repo_tags or [each.id]]
+    images = [f"/images/{name}" for each in remains.images for name in each.names]
     return all([*await _delete(client, containers, force="1", v="1"), *await _delete(client, images)])
 
 
