@@ -7,6 +7,7 @@ namespace: the daemon, containerd, every shim and container; and their mounts go
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import http.client
 import io
 import json
@@ -19,8 +20,10 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -32,7 +35,23 @@ __all__ = ["IMAGE", "Connection", "Engine", "engine", "ready"]
 IMAGE = "busybox:test"
 JSON = {"Content-Type": "application/json"}
 CGROUPS = Path("/sys/fs/cgroup")
-APPLETS = ("sh", "sleep", "cat", "echo", "true", "false", "test", "touch", "rm", "id", "dd", "kill", "env", "stat")
+APPLETS = (
+    "sh",
+    "sleep",
+    "cat",
+    "echo",
+    "true",
+    "false",
+    "test",
+    "touch",
+    "rm",
+    "id",
+    "dd",
+    "kill",
+    "env",
+    "stat",
+    "httpd",
+)
 
 
 class Engine:
@@ -172,6 +191,32 @@ class Engine:
             self.ask("POST", f"/containers/{made['Id']}/start")
         return str(made["Id"])
 
+    def put(self, id_: str, path: str, *, folder: bool = False) -> None:
+        """An empty file or folder in a container, with the folders above it."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.type, entry.mode = (tarfile.DIRTYPE, 0o777) if folder else (tarfile.REGTYPE, 0o644)
+            tar.addfile(entry)
+        tar_of = {"Content-Type": "application/x-tar"}
+        self.send("PUT", f"/containers/{id_}/archive?path=/", archive.getvalue(), tar_of)
+
+    def happened(self, since: float, service: str) -> list[dict[str, Any]]:
+        """What its event log has of a service's containers from a time (of ``now``) until now."""
+        filters = quote(json.dumps({"type": ["container"], "label": [f"beaufort.service={service}"]}))
+        lines = self.send("GET", f"/events?since={since:.6f}&until={self.now:.6f}&filters={filters}").splitlines()
+        return [json.loads(line) for line in lines]
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, by its clock."""
+        return datetime.fromisoformat(self.ask("GET", "/info")["SystemTime"]).timestamp()
+
+    def within(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does it in the network of an engine that is apart: in a thread of its own that has moved there."""
+        with ThreadPoolExecutor(1) as thread, Path(f"/proc/{self._first}/ns/net").open() as network:
+            thread.submit(_within, network.fileno(), work).result()
+
     async def removed(self, id_: str) -> None:
         """Returns when the container has been removed. (To ask the engine to wait for it may take for ever, if it is
         being removed already.)
@@ -223,6 +268,12 @@ class Connection(http.client.HTTPConnection):
     def hang_up(self) -> None:
         """Whoever reads from it, in another thread, reads the end."""
         self.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _within(network: int, work: Coroutine[Any, Any, None]) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.setns(network, 0) == 0, os.strerror(ctypes.get_errno())
+    asyncio.run(work)
 
 
 def _child(pid: int) -> int:

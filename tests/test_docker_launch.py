@@ -82,6 +82,44 @@ def test_no_image(image: str) -> None:
             id="restart",
         ),
         pytest.param({"docker": {"HostConfig": {"AutoRemove": True}}}, "docker.HostConfig.AutoRemove: ", id="remove"),
+        pytest.param({"busy_file": "run/busy"}, "busy_file: expected a path inside the container", id="busy file"),
+        pytest.param(
+            {"busy_file": "/dev/shm/busy"},
+            "busy_file: expected a place that the engine can look into, which /dev is not, got",
+            id="busy file where engines mount",
+        ),
+        pytest.param(
+            {"busy_file": "/run/busy", "docker": {"HostConfig": {"Tmpfs": {"/run/": ""}}}},
+            "busy_file: expected a place that the engine can look into, which /run/ is not, got",
+            id="busy file in a tmpfs",
+        ),
+        pytest.param(
+            {
+                "busy_file": "/run/a/busy",
+                "docker": {"HostConfig": {"Mounts": [{"Type": "tmpfs", "Target": "/run/a"}, {"Type": "volume"}]}},
+            },
+            "busy_file: expected a place that the engine can look into, which /run/a is not, got",
+            id="busy file in a tmpfs that is a mount",
+        ),
+        pytest.param({"busy_http": "/busy"}, 'busy_http: expected a port and a path such as "8080/busy"', id="no port"),
+        pytest.param(
+            {"busy_file": "/busy", "busy_http": "80/busy"},
+            "busy_http: expected nothing here, as busy_file is the way",
+            id="busy in two ways",
+        ),
+        pytest.param(
+            {"busy_file": "/busy", "drain_timeout": 9.0},
+            "drain_timeout: expected grace (10 s) or more, got 9 s",
+            id="drain below grace",
+        ),
+        pytest.param(
+            {"drain_timeout": 10.0}, "drain_timeout: expected busy_file or busy_http beside it", id="drain of whom"
+        ),
+        pytest.param(
+            {"docker": {"Labels": {"beaufort.drain": "1"}}},
+            "docker.Labels.beaufort.drain: expected nothing here, as drain_timeout is the key",
+            id="drain twice",
+        ),
         pytest.param({"docker": {"A": object()}}, "docker: expected what JSON can say: ", id="no JSON"),
     ],
 )
@@ -131,6 +169,14 @@ def test_the_least_that_is_made() -> None:
             {"health_interval": 1.0},
             {"Healthcheck": {"Interval": 1_000_000_000}},
             id="the image's health check, more often",
+        ),
+        pytest.param(
+            {"busy_file": "/busy", "drain_timeout": 10.5},
+            {
+                "Labels": {"beaufort.deployment": "one", "beaufort.service": "web", "beaufort.drain": "11"},
+                "StopTimeout": 10,
+            },
+            id="drain",
         ),
         pytest.param({"docker": {"Tty": True, "Domainname": "x"}}, {"Tty": True, "Domainname": "x"}, id="verbatim"),
         pytest.param({"docker": {"Env": ["B=2"]}}, {"Env": ["B=2"]}, id="verbatim lists replace"),

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -21,6 +22,7 @@ from beaufort.schedulers.engine.fleet import Fleet
 from beaufort.schedulers.engine.images import Images, Registries
 from beaufort.schedulers.engine.launch import DockerLaunch, body, check, has_check, said
 from beaufort.schedulers.engine.link import Link
+from beaufort.schedulers.engine.occupation import Occupation
 from beaufort.victims import victims
 
 __all__ = ["Docker"]
@@ -79,6 +81,7 @@ class Docker:
             self._fleet = Fleet(self._deployment)
             self._images = Images(self._client, self._tasks, self._registries)
             self._crew = Crew(self._client, self._fleet, self._images, self._tasks)
+            self._occupation = Occupation(self._client, self._fleet)
             self._link = Link(self._client, self._fleet, self._deployment, self._tasks, self._crew.attend)
             self._stack = stack.pop_all()
         return self
@@ -120,14 +123,16 @@ class Docker:
         await self._ready()
         grows = len(self._fleet.current(service.name)) < count
         order = await self._order(service) if grows else None
+        busy = await self._occupation.ask(service, self._wanted[service.name])
         # From here until all is begun nothing is awaited: what is counted is what is acted on. Of several requests the
         # latest holds.
         count = self._wanted[service.name]
-        current = self._fleet.current(service.name)
+        current = [replace(each, busy=busy.get(each.id)) for each in self._fleet.current(service.name)]
         self._crew.acting = True
         self._fleet.clear()
+        drain = said(service).drain_timeout
         for victim in victims(current, len(current) - count):
-            self._fleet.stop(victim)
+            self._fleet.stop(victim, time.time() + drain if victim.busy and drain is not None else None)
         missing = count - len(current)
         begun = [] if order is None else [self._crew.start(order) for _ in range(missing)]
         self._crew.attend()

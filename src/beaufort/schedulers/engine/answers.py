@@ -18,7 +18,11 @@ __all__ = [
     "Inspected",
     "Limits",
     "Listed",
+    "Network",
+    "Networks",
+    "Placed",
     "Progress",
+    "Published",
     "Settings",
     "State",
     "Version",
@@ -57,6 +61,31 @@ class Listed(Struct, rename="pascal"):
         return self.names[0].lstrip("/") if self.names else ""
 
 
+class Published(Struct, rename="pascal"):
+    """A port of a container. ``public_port`` is 0 where it is not published, ``ip`` then empty."""
+
+    private_port: int
+    public_port: int = 0
+    ip: str = msgspec.field(default="", name="IP")
+    type: str = "tcp"
+
+
+class Network(Struct, rename="pascal"):
+    ip_address: str = msgspec.field(default="", name="IPAddress")
+
+
+class Networks(Struct, rename="pascal"):
+    networks: dict[str, Network] = {}
+
+
+class Placed(Struct, rename="pascal"):
+    """A container in a list, as far as it tells where it can be reached."""
+
+    id: str
+    ports: list[Published] | None = None
+    network_settings: Networks | None = None
+
+
 class Created(Struct, rename="pascal"):
     id: str
 
@@ -72,6 +101,7 @@ class State(Struct, rename="pascal"):
 class Settings(Struct, rename="pascal"):
     """``stop_signal``: a name or a number. ``healthcheck``: None where there is none."""
 
+    labels: Labels = None
     stop_signal: str | None = None
     stop_timeout: int | None = None
     healthcheck: dict[str, object] | None = None

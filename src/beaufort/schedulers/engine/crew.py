@@ -21,7 +21,7 @@ from beaufort.schedulers.engine.images import Images
 from beaufort.schedulers.engine.lanes import Lanes
 from beaufort.schedulers.engine.obituary import obituary
 
-__all__ = ["Crew", "Order"]
+__all__ = ["Crew", "Order", "stop_within"]
 
 STOP = 600.0
 """Seconds that one request to stop may take: more than any grace. After that it is made anew."""
@@ -193,7 +193,7 @@ class Crew:
             return
         try:
             if held.kill_at is None:
-                await self._client.tell("POST", f"/containers/{held.id}/stop", within=STOP)
+                await self._client.tell("POST", f"/containers/{held.id}/stop", **stop_within(held))
             else:
                 await self._kill(held)
         except Refusal as refusal:
@@ -227,6 +227,14 @@ class Crew:
             await asyncio.sleep(PAUSE)
         finally:
             self._burying.discard(id_)
+
+
+def stop_within(held: Held) -> dict[str, Any]:
+    """How long the engine is to wait before it kills, if that is not what its container says, and we for the engine."""
+    if held.drain_until is None:
+        return {"within": STOP}
+    left = max(0, math.ceil(held.drain_until - time.time()))
+    return {"within": STOP + left, "query": {"t": str(left)}}
 
 
 def _mapped(service: str, refusal: Refusal) -> SchedulerError:

@@ -50,6 +50,7 @@ class Held:
 
     ``up``: its process runs. ``checked``: it has a health check, and serves when that says so. ``code``: its exit code.
     ``kill_at``: it was asked to stop by the Beaufort before, which gave it until then (seconds since the epoch).
+    ``drain_until``: it was busy when it was asked to stop, and may go on until then.
     ``asked``: the engine has been asked to start it. ``working``: something is being asked of the engine about it.
     ``stamp``: when it last changed, in the fleet's count.
     """
@@ -63,6 +64,7 @@ class Held:
     checked: bool = False
     code: int | None = None
     kill_at: float | None = None
+    drain_until: float | None = None
     asked: bool = False
     working: bool = False
     stamp: int = 0
@@ -138,13 +140,13 @@ class Fleet:
         self._ids[id_] = held
         self.touch(held)
 
-    def stop(self, container: Container) -> None:
+    def stop(self, container: Container, drain_until: float | None = None) -> None:
         """It is to end. What nobody has asked the engine for is gone at once."""
         held = self._held[container.id]
         if held.phase is Phase.WAITING:
             self.drop(held)
         else:
-            held.phase = Phase.STOPPING
+            held.phase, held.drain_until = Phase.STOPPING, drain_until
             self.touch(held)
 
     def clear(self) -> None:

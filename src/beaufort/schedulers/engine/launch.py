@@ -13,10 +13,14 @@ import msgspec
 
 from beaufort.model import Service
 from beaufort.quantity import AtLeast, Between, Seconds, shown
+from beaufort.schedulers.engine import busy
 from beaufort.schedulers.engine.answers import Image
 from beaufort.schedulers.engine.fleet import DEPLOYMENT, SERVICE
 
-__all__ = ["DockerLaunch", "body", "check", "has_check", "said"]
+__all__ = ["DRAIN", "DockerLaunch", "body", "check", "has_check", "said"]
+
+DRAIN = "beaufort.drain"
+"""The label by which the next Beaufort knows how many seconds a busy one was given to end."""
 
 PORT = re.compile(
     r"(?:(?P<ip>[0-9.]+|\[[0-9a-fA-F:]+\]):(?=[0-9]*:))?(?:(?P<outer>[0-9]*):)?(?P<inner>[0-9]+)(?:/(?P<kind>tcp|udp|sctp))?"
@@ -41,6 +45,7 @@ OURS: Mapping[str, str] = MappingProxyType(
         "HostConfig.AutoRemove": "Beaufort removes what has ended, once it knows why",
         "Labels." + DEPLOYMENT: "it says whose the container is",
         "Labels." + SERVICE: "it says whose the container is",
+        "Labels." + DRAIN: "drain_timeout is the key for it",
     }
 )
 """What the verbatim part may not say, and why."""
@@ -62,7 +67,10 @@ class DockerLaunch:
     ``health_timeout``: for one. ``health_retries``: failures in a row that are believed. ``health_start_period``:
     seconds in which failures don't count. ``stop_signal``: in place of the image's. ``log_driver``: in place of the
     engine's. ``log_options``: the log driver's own. ``init``: whether a first process of the engine's passes signals
-    on, for programs that ignore SIGTERM. ``docker``: anything else of the body of the Engine API's create, as it is.
+    on, for programs that ignore SIGTERM. ``busy_file``: a path inside; the container is busy while it exists.
+    ``busy_http``: port and path inside, such as "8080/busy"; the container is busy if it answers 200 there, idle if
+    204 or 404. ``drain_timeout``: what a busy one is given to end, in place of grace. ``docker``: anything else of the
+    body of the Engine API's create, as it is.
     """
 
     entrypoint: tuple[str, ...] | str | None = None
@@ -83,6 +91,9 @@ class DockerLaunch:
     log_driver: str | None = None
     log_options: Mapping[str, str] = field(default_factory=dict)
     init: bool = False
+    busy_file: str | None = None
+    busy_http: str | None = None
+    drain_timeout: Seconds | None = None
     docker: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -113,6 +124,8 @@ def _faults(service: Service, launch: DockerLaunch) -> Iterator[str]:
     yield from _unlike(ULIMIT, '"soft" or "soft:hard"', {f"ulimits.{k}": str(v) for k, v in launch.ulimits.items()})
     if launch.stop_signal is not None:
         yield from _unlike(SIGNAL, "a signal such as SIGQUIT", {"stop_signal": launch.stop_signal})
+    yield from busy.faults(launch.busy_file, launch.busy_http, launch.docker.get("HostConfig"))
+    yield from _wrong_drain(service, launch)
     yield from _wrong_words(launch.docker)
 
 
@@ -143,6 +156,16 @@ def _wrong_ports(service: Service, launch: DockerLaunch) -> Iterator[str]:
             )
 
 
+def _wrong_drain(service: Service, launch: DockerLaunch) -> Iterator[str]:
+    drain, grace = launch.drain_timeout, service.launch.grace
+    if drain is None:
+        return
+    if drain < grace:
+        yield f"drain_timeout: expected grace ({grace:g} s) or more, got {drain:g} s"
+    if launch.busy_file is None and launch.busy_http is None:
+        yield "drain_timeout: expected busy_file or busy_http beside it, as only what is known to be busy is given it"
+
+
 def _wrong_words(words: Mapping[str, Any]) -> Iterator[str]:
     try:
         msgspec.json.encode(words)
@@ -158,6 +181,7 @@ def _wrong_words(words: Mapping[str, Any]) -> Iterator[str]:
 def body(service: Service, deployment: str) -> dict[str, Any]:
     """What to send to the engine to have one container made. The launch has no faults."""
     launch = said(service)
+    drain = {} if launch.drain_timeout is None else {DRAIN: str(math.ceil(launch.drain_timeout))}
     ports = [match for port in launch.ports if (match := PORT.fullmatch(str(port))) is not None]
     ours: dict[str, Any] = {
         "Image": service.launch.image,
@@ -168,7 +192,7 @@ def body(service: Service, deployment: str) -> dict[str, Any]:
         "ExposedPorts": {_inner(port): {} for port in ports},
         "Healthcheck": _health(launch),
         "StopSignal": launch.stop_signal,
-        "Labels": {DEPLOYMENT: deployment, SERVICE: service.name},
+        "Labels": {DEPLOYMENT: deployment, SERVICE: service.name, **drain},
         "HostConfig": _host(service, launch, ports),
     }
     return _merged({**_without_nothing(ours), "StopTimeout": math.ceil(service.launch.grace)}, launch.docker)

@@ -15,9 +15,10 @@ import msgspec
 
 from beaufort.model import Node
 from beaufort.protocols import SchedulerError, Unreachable
-from beaufort.schedulers.engine.answers import Event, Info, Inspected, Listed
+from beaufort.schedulers.engine.answers import Event, Info, Inspected, Listed, Settings
 from beaufort.schedulers.engine.client import ANSWER, Client, Refusal
 from beaufort.schedulers.engine.fleet import DEPLOYMENT, SERVICE, Fleet
+from beaufort.schedulers.engine.launch import DRAIN
 from beaufort.schedulers.engine.others import Others
 
 __all__ = ["Link"]
@@ -132,8 +133,7 @@ class Link:
             with suppress(Refusal):  # it has gone in the meantime
                 settings = (await self._client.ask("GET", f"/containers/{id_}/json", Inspected)).config
                 if _number(event.actor.attributes.get("signal")) == _number(settings.stop_signal or "TERM"):
-                    grace = STOP_TIMEOUT if settings.stop_timeout is None else settings.stop_timeout
-                    until[id_] = event.at / 1e9 + ahead + grace
+                    until[id_] = event.at / 1e9 + ahead + _patience(settings)
         return until
 
     async def _read(self, events: AsyncIterator[Event]) -> None:
@@ -171,6 +171,13 @@ class Link:
 
     def _is_ours(self, labels: Mapping[str, str]) -> bool:
         return labels.get(DEPLOYMENT) == self._deployment and SERVICE in labels
+
+
+def _patience(settings: Settings) -> int:
+    """Seconds that it may have been given to end: whether it was busy when it was asked to is not known any more."""
+    grace = STOP_TIMEOUT if settings.stop_timeout is None else settings.stop_timeout
+    drain = (settings.labels or {}).get(DRAIN, "")
+    return max(grace, int(drain) if drain.isdecimal() else 0)
 
 
 def _number(name: str | None) -> int | None:

@@ -1,0 +1,371 @@
+"""Which containers of a Docker Engine go: those that say they are idle first, and one that is busy may end its work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beaufort.model import Service
+from beaufort.protocols import Unreachable
+from beaufort.schedulers.docker import Docker
+from beaufort.schedulers.engine.answers import Listed, Network, Networks, Placed, Published
+from beaufort.schedulers.engine.busy import Door, address, door, matters
+from beaufort.schedulers.engine.client import Address, Client
+from beaufort.schedulers.engine.crew import STOP, stop_within
+from beaufort.schedulers.engine.fleet import Fleet, Held, Phase
+from beaufort.schedulers.engine.occupation import PATIENCE, Occupation
+from docker_stage import DockerStage
+from engine import Engine, engine
+from scheduler_contract import all_run, bring, until, watching
+from servers import free_port
+
+LABELS = {"beaufort.deployment": "one", "beaufort.service": "web"}
+
+
+@pytest.fixture
+def stage(shared_engine: Engine, tmp_path: Path) -> Iterator[DockerStage]:
+    stage = DockerStage(shared_engine, tmp_path)
+    yield stage
+    stage.close()
+
+
+# What is asked, and where.
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        pytest.param("8080/busy", Door(8080, "/busy"), id="port and path"),
+        pytest.param("80/", Door(80, "/"), id="the root"),
+        pytest.param("80/a/b?c=d", Door(80, "/a/b?c=d"), id="query"),
+        pytest.param("80", None, id="no path"),
+        pytest.param("0/busy", None, id="port 0"),
+        pytest.param("70000/busy", None, id="port too large"),
+        pytest.param("80/a b", None, id="a space"),
+        pytest.param("http://a:80/busy", None, id="a whole address"),
+        pytest.param("٨/busy", None, id="digits of others"),
+    ],
+)
+def test_a_door(written: str, found: Door | None) -> None:
+    assert door(written) == found
+
+
+OWN = {"front": Network("172.18.0.2"), "back": Network("172.19.0.2")}
+
+
+@pytest.mark.parametrize(
+    ("networks", "ports", "remote", "reached"),
+    [
+        pytest.param(OWN, [Published(80)], None, "172.18.0.2:80", id="at its own address"),
+        pytest.param(OWN, [Published(80, 32768, "0.0.0.0")], None, "172.18.0.2:80", id="though published"),
+        pytest.param(OWN, [Published(80, 32768, "0.0.0.0")], "far", "far:32768", id="of another machine"),
+        pytest.param(OWN, [Published(80, 32768, "::")], "fd00::1", "[fd00::1]:32768", id="by IPv6"),
+        pytest.param(OWN, [Published(80, 80, "10.0.0.9")], "far", "10.0.0.9:80", id="at one address"),
+        pytest.param(OWN, [Published(80, 80, "127.0.0.1")], "far", "172.18.0.2:80", id="for that machine alone"),
+        pytest.param(OWN, [Published(80, 81, "0.0.0.0", "udp")], "far", "172.18.0.2:80", id="published for UDP"),
+        pytest.param(OWN, [Published(81, 81, "0.0.0.0")], "far", "172.18.0.2:80", id="another port"),
+        pytest.param({"bridge": Network()}, [Published(80, 81)], None, "127.0.0.1:81", id="published alone"),
+        pytest.param({"host": Network()}, None, None, "127.0.0.1:80", id="the machine's network"),
+        pytest.param({"host": Network()}, None, "far", "far:80", id="another machine's network"),
+        pytest.param({"none": Network()}, None, None, None, id="nowhere"),
+    ],
+)
+def test_where_a_container_is_reached(
+    networks: dict[str, Network], ports: list[Published] | None, remote: str | None, reached: str | None
+) -> None:
+    assert address(Placed("a", ports, Networks(networks)), 80, remote) == reached
+
+
+@pytest.mark.parametrize(
+    ("surplus", "starting", "serving", "drains", "does"),
+    [
+        pytest.param(-1, 0, 3, True, False, id="it grows"),
+        pytest.param(0, 0, 3, True, False, id="it stays"),
+        pytest.param(1, 0, 3, False, True, id="one of three"),
+        pytest.param(3, 0, 3, False, False, id="all"),
+        pytest.param(3, 0, 3, True, True, id="all, each with its time"),
+        pytest.param(2, 2, 3, True, False, id="those that start go first"),
+        pytest.param(3, 2, 3, False, True, id="and one that serves"),
+    ],
+)
+def test_whether_it_matters(*, surplus: int, starting: int, serving: int, drains: bool, does: bool) -> None:
+    assert matters(surplus, starting, serving, drains=drains) is does
+
+
+# Who goes.
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param({"busy_file": "/tmp/busy/now"}, id="file"), pytest.param({}, id="nobody asks")]
+)
+async def test_idle_ones_go_first_then_who_says_nothing(stage: DockerStage, way: dict[str, Any]) -> None:
+    web = stage.running("web", "sleep", "1000", init=True, **way)
+    async with stage.scheduler() as scheduler:
+        idle, unknown, *busy = await one_by_one(stage, scheduler, web, 4)
+        stage.engine.put(unknown, "/tmp/busy")  # a file in place of the folder: the engine can't say
+        for each in busy:
+            stage.engine.put(each, "/tmp/busy/now")
+        left = [idle, unknown, *busy]
+        for gone in [idle, unknown, busy[1]] if way else [busy[1], busy[0], unknown]:
+            await bring(scheduler, web, len(left) - 1)
+            left.remove(gone)
+            await stage.engine.removed(gone)  # until then it may be listed as running
+            assert serving(stage) == set(left)
+
+
+@pytest.fixture(scope="module")
+def bridged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerStage]:
+    """On an engine whose containers have addresses, and which can be reached over TCP as well, at port 2375."""
+    with engine("--host", "tcp://127.0.0.1:2375", "--tls=false", apart=True) as private:
+        stage = DockerStage(private, tmp_path_factory.mktemp("bridged"))
+        yield stage
+        stage.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "ports"),
+    [
+        pytest.param(None, (), id="at their own addresses"),
+        pytest.param("tcp://127.0.0.1:2375", (8080,), id="at published ports"),
+    ],
+)
+def test_they_are_asked_over_http(bridged: DockerStage, url: str | None, ports: tuple[int, ...]) -> None:
+    bridged.engine.within(asked_over_http(bridged, url or bridged.engine.url, ports))
+
+
+async def asked_over_http(stage: DockerStage, url: str, ports: tuple[int, ...]) -> None:
+    script = "httpd -p 8080 -h /tmp; $SAY; exec sleep 1000"
+    web = stage.shell("web", script, init=True, ports=ports, busy_http="8080/busy")
+    async with Docker(deployment="one", url=url) as scheduler:
+        hung, idle, unknown, busy = await one_by_one(stage, scheduler, web, 4)
+        await stage.settled(web, 4)
+        stage.engine.put(busy, "/tmp/busy")
+        stage.engine.put(unknown, "/tmp/busy", folder=True)  # of which httpd says that it has moved
+        stage.engine.ask("POST", f"/containers/{hung}/pause")
+        for gone, left in ((idle, {hung, unknown, busy}), (unknown, {hung, busy})):
+            begun = time.monotonic()
+            await scheduler.scale(web, len(left))
+            assert time.monotonic() - begun < PATIENCE + 0.5, "who does not answer delays nothing for long"
+            async with watching(scheduler, web) as snapshots:
+                await until(snapshots, web, all_run(len(left)))
+            await stage.engine.removed(gone)
+            assert serving(stage) == left
+        stage.engine.ask("POST", f"/containers/{hung}/unpause")
+        await bring(scheduler, web, 0)
+        for each in (hung, busy):
+            await stage.engine.removed(each)
+
+
+async def one_by_one(stage: DockerStage, scheduler: Docker, service: Service, count: int) -> list[str]:
+    """The containers' ids, from the oldest to the youngest."""
+    ids: list[str] = []
+    for so_many in range(1, count + 1):
+        await bring(scheduler, service, so_many)
+        ids += serving(stage) - set(ids)
+    return ids
+
+
+def serving(stage: DockerStage) -> set[str]:
+    return {each["Id"] for each in stage.containers("web") if each["State"] in {"running", "paused"}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "known"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes", [True], id="busy"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\nand so on, without an end", [True], id="busy, and it goes on"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", [False], id="idle"),
+        pytest.param(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", [False], id="no such page: idle"),
+        pytest.param(b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n", [], id="elsewhere"),
+        pytest.param(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", [], id="its own fault"),
+        pytest.param(b"220 mail.example.com ESMTP\r\n", [], id="no HTTP"),
+        pytest.param(b"\xff\x00" * 9000, [], id="noise"),
+        pytest.param(b"HTTP/1.1 204", [], id="half an answer"),
+        pytest.param(b"", [], id="no answer"),
+        pytest.param(None, [], id="nobody there"),
+    ],
+)
+async def test_what_it_may_answer(stage: DockerStage, answer: bytes | None, known: list[bool]) -> None:
+    """The container is in the machine's network, where the test answers for it, and then hangs."""
+    port = free_port()
+    web = stage.running("web", "sleep", "1000", networks=("host",), busy_http=f"{port}/busy?by=us", drain_timeout=10.0)
+    stage.engine.run(*web.launch.command, HostConfig={"NetworkMode": "host"}, Labels=LABELS)
+    async with Client(Address(stage.engine.url)) as client, answering(port, answer) as asked:
+        await client.open()
+        fleet = Fleet("one")
+        fleet.listed(await client.ask("GET", "/containers/json", list[Listed]), fleet.mark(), {})
+        begun = time.monotonic()
+        assert list((await Occupation(client, fleet).ask(web, 0)).values()) == known
+        assert time.monotonic() - begun < PATIENCE + 0.5
+    assert asked == ([] if answer is None else [b"GET /busy?by=us HTTP/1.1"])
+
+
+@asynccontextmanager
+async def answering(port: int, answer: bytes | None) -> AsyncIterator[list[bytes]]:
+    """What it was asked. It closes no connection; without an answer it is not there at all."""
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).splitlines()[0])
+        assert answer is not None
+        writer.write(answer)
+        await reader.read()
+        writer.close()
+
+    if answer is None:
+        yield asked
+        return
+    async with await asyncio.start_server(serve, "127.0.0.1", port):
+        yield asked
+
+
+# What it is given to end.
+
+
+BUSY = "touch /tmp/busy"
+DRAINS: dict[str, Any] = {"busy_file": "/tmp/busy", "drain_timeout": 60.0}
+
+
+def worker(stage: DockerStage, then: str, *, first: str = BUSY, **options: Any) -> Service:
+    """It has no grace at all. It says when it is ready to be asked to stop, and again when it is, and ``then`` ..."""
+    script = f"{first}; trap '$SAY; {then}' TERM; $SAY; while :; do sleep 0.05; done"
+    return stage.shell("web", script, grace=0.0, **options)
+
+
+FINISHES = "until test -e /stage/finish; do sleep 0.05; done; exit 7"
+"""... when the test lets it."""
+
+
+@dataclass(frozen=True)
+class End:
+    after: float
+    code: str
+
+
+def ends(stage: DockerStage, since: float) -> list[End]:
+    """How containers have ended, in seconds from the first signal, by the engine's own event log."""
+    asked: dict[str, int] = {}
+    found = []
+    for each in stage.engine.happened(since, "web"):
+        id_, at = each["Actor"]["ID"], each["timeNano"]
+        if each["Action"] == "kill":
+            asked.setdefault(id_, at)
+        elif each["Action"] == "die":
+            found.append(End((at - asked[id_]) / 1e9, each["Actor"]["Attributes"]["exitCode"]))
+    return found
+
+
+async def test_a_busy_one_may_end_its_work(stage: DockerStage) -> None:
+    web, since = worker(stage, FINISHES, **DRAINS), stage.engine.now
+    async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+        await bring(scheduler, web, 2)
+        await stage.settled(web, 2)
+        await scheduler.scale(web, 0)
+        await stage.settled(web, 2)
+        assert (await anext(snapshots)).counts["web"].stopping == 2
+        (stage.root / "finish").touch()
+        assert (await until(snapshots, web, lambda counts: counts.held == 0)).failed == 0
+    assert [end.code for end in ends(stage, since)] == ["7", "7"]
+
+
+@pytest.mark.parametrize(
+    ("first", "options", "least", "most"),
+    [
+        pytest.param(BUSY, {**DRAINS, "drain_timeout": 1.0}, 1.0, 5.0, id="busy: after its time"),
+        pytest.param("true", DRAINS, 0.0, 5.0, id="idle: after its grace"),
+        pytest.param(
+            "touch /tmp/file", {**DRAINS, "busy_file": "/tmp/file/busy"}, 0.0, 5.0, id="not known: after its grace"
+        ),
+        pytest.param(BUSY, {"busy_file": "/tmp/busy"}, 0.0, 5.0, id="busy, with no time of its own: after its grace"),
+    ],
+)
+async def test_one_that_does_not_end_is_killed(
+    stage: DockerStage, first: str, options: dict[str, Any], least: float, most: float
+) -> None:
+    web, since = worker(stage, "", first=first, **options), stage.engine.now
+    async with stage.scheduler() as scheduler:
+        await bring(scheduler, web, 1)
+        await stage.settled(web, 1)
+        await bring(scheduler, web, 0)
+    (end,) = ends(stage, since)
+    assert end.code == "137"
+    assert least <= end.after < most
+
+
+async def test_the_next_beaufort_lets_a_busy_one_end_its_work(stage: DockerStage) -> None:
+    web, since = worker(stage, FINISHES, **DRAINS), stage.engine.now
+    async with stage.scheduler() as scheduler:
+        await bring(scheduler, web, 2)
+        await stage.settled(web, 2)
+        await scheduler.scale(web, 1)
+        await stage.settled(web, 1)
+    async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+        await scheduler.scale(web, 1)
+        counts = (await anext(snapshots)).counts["web"]
+        assert (counts.running, counts.stopping) == (1, 1)
+        (stage.root / "finish").touch()
+        await until(snapshots, web, all_run(1))
+    assert [end.code for end in ends(stage, since)] == ["7"]
+    assert stage.unsaid() == 0, "it was asked once"
+
+
+async def test_the_next_beaufort_kills_it_when_its_time_is_over(stage: DockerStage) -> None:
+    """Where the engine does not: it was told to send the signal, and no more."""
+    web, since = worker(stage, "", **{**DRAINS, "drain_timeout": 1.0}), stage.engine.now
+    async with stage.scheduler() as scheduler:
+        await bring(scheduler, web, 1)
+        await stage.settled(web, 1)
+    (drained,) = stage.containers("web")
+    stage.engine.ask("POST", f"/containers/{drained['Id']}/kill?signal=TERM")
+    async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+        assert (await anext(snapshots)).counts["web"].stopping == 1
+        await scheduler.scale(web, 0)
+        await until(snapshots, web, lambda counts: counts.held == 0)
+    (end,) = ends(stage, since)
+    assert end.code == "137"
+    assert 1.0 <= end.after < 5.0
+
+
+async def test_an_engine_that_is_started_again_goes_on_with_it(tmp_path: Path) -> None:
+    with engine("--live-restore") as private:
+        stage = DockerStage(private, tmp_path)
+        web = worker(stage, FINISHES, **DRAINS)
+        async with stage.scheduler() as scheduler:
+            await bring(scheduler, web, 2)
+            await stage.settled(web, 2)
+            await scheduler.scale(web, 1)
+            await stage.settled(web, 1)
+            private.kill()
+            async with watching(scheduler, web) as snapshots:
+                with pytest.raises(Unreachable):
+                    await until(snapshots, web, lambda counts: counts.stopping == 0)
+            private.start()
+            since = private.now
+            async with watching(scheduler, web) as snapshots:
+                counts = (await anext(snapshots)).counts["web"]
+                assert (counts.running, counts.stopping) == (1, 1)
+                await scheduler.scale(web, 1)
+                (stage.root / "finish").touch()
+                await until(snapshots, web, all_run(1))
+        assert [end.code for end in ends(stage, since)] == ["7"]
+        stage.close()
+
+
+@pytest.mark.parametrize(
+    ("left", "asked"),
+    [
+        pytest.param(None, {"within": STOP}, id="as its container says"),
+        pytest.param(3.5, {"within": STOP + 4, "query": {"t": "4"}}, id="what is left, in whole seconds"),
+        pytest.param(-1.0, {"within": STOP, "query": {"t": "0"}}, id="nothing is left"),
+    ],
+)
+def test_a_stop_that_is_asked_for_again(left: float | None, asked: dict[str, Any]) -> None:
+    held = Held("a", "web", Phase.STOPPING, drain_until=None if left is None else time.time() + left)
+    assert stop_within(held) == asked
