@@ -11,6 +11,7 @@ import random
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 
 from docker_meter import Meter
 from docker_run import ROOM, Run, configuration, running
+from docker_stage import DockerStage
 from engine import Engine, engine
 
 
@@ -69,7 +71,7 @@ async def test_the_daemon_is_killed_in_a_jump_and_started_again(*, live_restore:
         assert states(private) == {"running": ROOM}
 
 
-async def test_a_daemon_that_hangs_is_noticed_and_nothing_is_done_until_it_goes_on() -> None:
+async def test_a_daemon_that_hangs_for_ten_seconds_is_noticed_and_nothing_is_done_until_it_goes_on() -> None:
     with engine() as private:
         async with running(private) as run:
             run.want(0)
@@ -77,10 +79,11 @@ async def test_a_daemon_that_hangs_is_noticed_and_nothing_is_done_until_it_goes_
             run.want(3)
             await run.until(lambda: (web := run.counts("web")) is not None and web.starting > 0)
             private.hang()
+            over = time.monotonic() + 10
             await run.until(lambda: run.counts("web") is None)
             actions = len(run.said("action", "web"))
             run.want(5)
-            await run.until(lambda: len(run.said("blind")) > 0)
+            await run.until(lambda: len(run.said("blind")) > 0 and time.monotonic() > over)
             assert len(run.said("action", "web")) == actions, "blind means still"
             private.go_on()
             await run.reaches(5, 1)
@@ -126,6 +129,27 @@ async def test_an_image_that_ignores_sigterm_is_killed_after_its_grace(clean_eng
         await run.reaches(2, 4)
     assert run.meter.peak == ROOM
     assert states(clean_engine) == {"running": ROOM}
+
+
+async def test_busy_ones_end_their_work_before_their_room_is_taken(clean_engine: Engine, tmp_path: Path) -> None:
+    """All are busy, have no grace at all, and need a second more than that."""
+    stage = DockerStage(clean_engine, tmp_path)
+    script = "trap 'sleep 1; exit 7' TERM; touch /tmp/busy; $SAY; while :; do sleep 0.1; done"
+    launch = stage.shell("batch", script).launch
+    batch = {"command": list(launch.command), "volumes": list(launch.options.volumes), "init": False}
+    drains = {"grace": 0, "busy_file": "/tmp/busy", "drain_timeout": "30s"}
+    since = clean_engine.now
+    async with running(clean_engine, batch={**batch, **drains}) as run:
+        run.want(0)
+        await stage.settled(stage.service("batch"), ROOM)
+        await run.reaches(0, ROOM)
+        run.want(3)
+        await run.reaches(3, 3)
+    assert run.meter.peak == ROOM
+    happened = clean_engine.happened(since, "batch")
+    assert [each["Actor"]["Attributes"]["exitCode"] for each in happened if each["Action"] == "die"] == ["7"] * 3
+    assert states(clean_engine) == {"running": ROOM}
+    stage.close()
 
 
 async def test_a_full_disk_is_no_room_and_passes() -> None:

@@ -18,7 +18,7 @@ from beaufort.quantity import Secret
 from beaufort.schedulers.docker import Docker
 from beaufort.schedulers.engine.client import Address, Client
 from beaufort.schedulers.engine.images import HUB, Images, Registries, full
-from docker_run import running
+from docker_run import ROOM, running
 from docker_stage import DockerStage
 from engine import Engine
 from registry_server import ImageRegistry, gate, image_registry
@@ -64,11 +64,13 @@ async def test_an_image_is_pulled_when_its_service_appears(stage: DockerStage, r
 async def test_it_is_pulled_for_a_start_at_the_latest(stage: DockerStage, registry: ImageRegistry, by: str) -> None:
     digest = registry.push(stage.engine, "shop/reports")
     registry.push(stage.engine, "shop/reports:other", Labels={"newer": "yes"})
+    registry.push(stage.engine, "shop/reports", Labels={"newer": "yes"})
     image = f"{registry.host}/shop/reports" + {"tag": ":latest", "no tag": "", "digest": f"@{digest}"}[by]
     async with stage.scheduler() as scheduler:
         await bring(scheduler, of(stage, image), 1)
     (container,) = stage.containers("web")
     assert container["Image"] == image
+    assert container["Labels"].get("newer") == (None if by == "digest" else "yes"), "a tag moves, a digest does not"
     assert not any(name.endswith(":other") for name in stage.engine.images()), "no other tag has been pulled"
 
 
@@ -125,6 +127,27 @@ async def test_a_slow_pull_is_told_and_waited_for(stage: DockerStage, registry: 
             assert not slow.done()
             opened.set()
             await until(snapshots, web, all_run(2))
+
+
+async def test_room_is_kept_for_what_is_pulled_slowly(stage: DockerStage, registry: ImageRegistry) -> None:
+    registry.push(stage.engine, "shop/slow:2")
+    opened = asyncio.Event()
+    async with (
+        gate(registry.port, opened) as port,
+        running(stage.engine, web={"image": f"127.0.0.1:{port}/shop/slow:2"}) as run,
+    ):
+        run.want(0)
+        await run.reaches(0, ROOM)
+        run.want(2)
+        await run.until(lambda: (batch := run.counts("batch")) is not None and batch.running == batch.held == 4)
+        steps = len(run.journal.steps)
+        await run.until(lambda: len(run.journal.steps) > steps + 1)
+        counts = run.counts("batch"), run.counts("web")
+        assert [each and (each.running, each.held) for each in counts] == [(4, 4), (0, 0)]
+        opened.set()
+        await run.reaches(2, 4)
+    assert run.meter.peak == ROOM
+    assert [each["State"] for each in stage.engine.containers(beaufort_deployment="one")] == ["running"] * ROOM
 
 
 async def test_with_a_password(stage: DockerStage, private: ImageRegistry) -> None:
