@@ -226,6 +226,25 @@ async def answering(port: int, answer: bytes | None) -> AsyncIterator[list[bytes
         yield asked
 
 
+async def test_an_engine_that_dies_while_they_are_asked(tmp_path: Path) -> None:
+    with engine() as private:
+        stage, port = DockerStage(private, tmp_path), free_port()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            private.kill()
+            await reader.read()
+            writer.close()
+
+        door_of: dict[str, Any] = {"busy_http": f"{port}/busy", "drain_timeout": 10.0}
+        web = stage.running("web", "sleep", "1000", networks=("host",), init=True, **door_of)
+        async with await asyncio.start_server(serve, "127.0.0.1", port), stage.scheduler() as scheduler:
+            await bring(scheduler, web, 1)
+            with pytest.raises(Unreachable, match="can't be reached"):
+                await scheduler.scale(web, 0)
+        private.start()
+        stage.close()
+
+
 # What it is given to end.
 
 

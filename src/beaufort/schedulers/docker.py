@@ -124,6 +124,7 @@ class Docker:
         grows = len(self._fleet.current(service.name)) < count
         order = await self._order(service) if grows else None
         busy = await self._occupation.ask(service, self._wanted[service.name])
+        await self._ready()  # which may not have lasted
         # From here until all is begun nothing is awaited: what is counted is what is acted on. Of several requests the
         # latest holds.
         count = self._wanted[service.name]
