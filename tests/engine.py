@@ -7,7 +7,6 @@ namespace: the daemon, containerd, every shim and container; and their mounts go
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import http.client
 import io
 import json
@@ -21,13 +20,13 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from network import in_network_of
 from servers import require
 
 __all__ = ["IMAGE", "Connection", "Engine", "engine", "ready"]
@@ -214,8 +213,7 @@ class Engine:
 
     def within(self, work: Coroutine[Any, Any, None]) -> None:
         """Does it in the network of an engine that is apart: in a thread of its own that has moved there."""
-        with ThreadPoolExecutor(1) as thread, Path(f"/proc/{self._first}/ns/net").open() as network:
-            thread.submit(_within, network.fileno(), work).result()
+        in_network_of(self._first, work)
 
     async def removed(self, id_: str) -> None:
         """Returns when the container has been removed. (To ask the engine to wait for it may take for ever, if it is
@@ -268,12 +266,6 @@ class Connection(http.client.HTTPConnection):
     def hang_up(self) -> None:
         """Whoever reads from it, in another thread, reads the end."""
         self.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _within(network: int, work: Coroutine[Any, Any, None]) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.setns(network, 0) == 0, os.strerror(ctypes.get_errno())
-    asyncio.run(work)
 
 
 def _child(pid: int) -> int:
