@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from beaufort.model import Action, Cluster, Counts, Decision, Outcome, Sample, Service
 from beaufort.protocols import HEARTBEAT, NoRoom, SchedulerError, Unreachable
 from beaufort.scaler import Scaler, Scope
+from beaufort.schedulers.simulated import Simulated
 from beaufort.world import Link, World
 from plots import Behave, Connect, Crash, Demand, Happening, Join, Kill, Lose, Plot, Silence, Sound
 
@@ -70,7 +71,9 @@ class Drive:
     def restart(self) -> None:
         """A new controller, which knows the plot's configuration and nothing else. What was under way is lost."""
         plot = self.plot
-        self.scaler = Scaler(Scope(plot.services, plot.policies, plot.capacity, plot.quotas, plot.bands))
+        self.scaler = Scaler(
+            Scope(plot.services, plot.policies, plot.capacity, plot.quotas, plot.bands, Simulated.holds)
+        )
         self.cluster: Cluster | None = None
         self.rejected: set[str] = set()
         self._baseline: dict[str, int] = {}
@@ -177,7 +180,7 @@ class Drive:
         before = self.counts(action.service).current
         error: SchedulerError | None = None
         try:
-            self.world.scale(self.service(action.service), action.target)
+            self.world.scale(self.service(action.service), action.target, action.standby)
         except SchedulerError as raised:
             error = raised
         if self.world.changed:

@@ -87,13 +87,24 @@ Fits = Callable[[Stage, Service, Mapping[str, int]], bool]
 
 
 def fits(stage: Stage, one_more: Service, kept: Mapping[str, int]) -> bool:
-    """Whether one more container fits beside these counts, by arithmetic of totals."""
+    """Whether one more container fits beside these counts, by arithmetic of totals. What takes the remainder leaves
+    what is paused alone; for anybody else it goes.
+    """
     return all(
-        sum(limit.need(service) * kept[name] for name, service in stage.services.items()) + limit.need(one_more)
+        sum(limit.need(service) * kept[name] for name, service in stage.services.items())
+        + limit.need(one_more)
+        + (paused(stage, limit) if is_remainder(stage, one_more) else 0.0)
         <= limit.amount + 1e-12
         for limit in limits(stage)
         if limit.need(one_more) > 0
     )
+
+
+def paused(stage: Stage, limit: Limit) -> float:
+    """What is taken by paused containers."""
+    if limit.resource in {"cpu", "containers"}:
+        return 0.0
+    return sum(limit.need(service) * stage.counts(name).standby.kept for name, service in stage.services.items())
 
 
 def fits_on_a_node(stage: Stage, one_more: Service, kept: Mapping[str, int]) -> bool:
@@ -181,8 +192,9 @@ def assert_still(stage: Stage) -> None:
     """Nothing has been asked for long, and what was asked has long been done."""
     late = [move for move in stage.moves if move[0] > stage.now - QUIET]
     assert not late, f"still moving: {late[-9:]}"
-    assert not any(stage.counts(name).stopping for name in stage.services)
-    assert stage.counts("stranger").held == 0
+    assert not any(stage.counts(name).stopping + stage.counts(name).warming for name in stage.services)
+    stranger = stage.counts("stranger")
+    assert stranger.present == stranger.stopping == 0
 
 
 def assert_granted(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from beaufort import clock
 from beaufort.controller import Controller
-from beaufort.model import Counts, Decision, Sample, Service
+from beaufort.model import NO_STANDBY, Counts, Decision, Sample, Service, Standby
 from beaufort.protocols import NoRoom, Rejected, SourceError
 from beaufort.scaler import Scope
 from beaufort.schedulers.simulated import Simulated
@@ -82,12 +82,12 @@ class Guarded(Simulated):
 
     live: Live
 
-    async def scale(self, service: Service, count: int) -> None:
+    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
         live = self.live
         live.moves.append((live.now, service.name, count))
         before = live.counts(service.name).held
         try:
-            await super().scale(service, count)
+            await super().scale(service, count, standby)
         except Rejected:
             live.rejected.add(service.name)
             raise

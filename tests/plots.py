@@ -9,7 +9,7 @@ from enum import StrEnum
 from hypothesis import strategies as st
 
 from beaufort.behaviour import Behaviour, Delay
-from beaufort.model import Band, Fallback, Node, RateLimit, Resources, Service, Settling
+from beaufort.model import NO_STANDBY, Band, Fallback, Node, RateLimit, Resources, Service, Settling, Standby
 from beaufort.policies.constant import Constant
 from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
@@ -173,6 +173,7 @@ settlings = st.one_of(
         ramp=st.sampled_from([0.0, 10.0]),
     ),
 )
+standbys = st.sampled_from([NO_STANDBY, NO_STANDBY, Standby(2), Standby(paused=2), Standby(1, 1, 1)])
 policies = st.one_of(
     st.builds(PerContainer, target=st.sampled_from([1.0, 3.0])),
     st.builds(PerContainer, target=st.just(1.0)),
@@ -217,6 +218,7 @@ def services(draw: st.DrawFn, number: int, settling: st.SearchStrategy[Settling]
         resources=draw(shapes) if shape is None else shape,
         group=draw(st.sampled_from([None, None, "g"])),
         settling=draw(settling),
+        standby=draw(standbys),
     )
 
 

@@ -16,6 +16,7 @@ from beaufort.claims import Claims
 from beaufort.division import Division
 from beaufort.model import Band, Counts, Node, Resources, Service
 from beaufort.pool import Pool
+from beaufort.reserve import Reserve
 from beaufort.room import Room
 
 NOTHING = Resources()
@@ -69,8 +70,8 @@ def granted(
     claims.least[:] = [want.min for want in ordered]
     claims.remainder[:] = [want.remainder for want in ordered]
     counts = [Counts(running=want.has, on=want.on) for want in ordered]
-    room.see(range(len(ordered)), counts, [None] * len(ordered))
-    counts_granted, _ = allocate(pool, claims, room)
+    room.see(range(len(ordered)), counts, [None] * len(ordered), [0] * len(ordered))
+    counts_granted, _ = allocate(pool, claims, room, Reserve(services, ()))
     return {service.name: int(count) for service, count in zip(services, counts_granted, strict=True)}
 
 

@@ -212,7 +212,7 @@ SERVICE = "services:\n  checkout:\n    priority: 1\n    policy: {type: remainder
                 '2:7: a.prioritty: unknown key "prioritty"; did you mean "priority"?',
                 (
                     '2:48: a.x: unknown key "x"; expected priority, min, max, weight, group, resources, image, command,'
-                    " env, grace, demand, policy, settle, stale_after, fallback"
+                    " env, grace, demand, policy, settle, stale_after, fallback, standby"
                 ),
             ],
             id="unknown keys",
@@ -388,7 +388,7 @@ SERVICE = "services:\n  checkout:\n    priority: 1\n    policy: {type: remainder
                 "5:15: checkout.resources: expected a mapping with cpu, memory, got nothing",
                 (
                     '6:5: checkout.resync: unknown key "resync"; expected priority, min, max, weight, group, resources,'
-                    " image, command, env, grace, demand, policy, settle, stale_after, fallback"
+                    " image, command, env, grace, demand, policy, settle, stale_after, fallback, standby"
                 ),
                 "7:9: resync: expected a duration above 0 such as 5s or 300ms, got 0",
             ],

@@ -247,7 +247,7 @@ async def test_what_was_left_half_made_is_used_for_nothing_and_goes(stage: Docke
     async with stage.scheduler() as scheduler:
         async with watching(scheduler, web) as snapshots:
             counts = (await anext(snapshots)).counts["web"]
-            assert (counts.held, counts.standby, counts.failed) == (0, 1, 0)
+            assert (counts.held, counts.standby.created, counts.failed) == (0, 1, 0)
             await anext(snapshots)
             assert len(stage.containers("web")) == 2, "who only watches touches nothing"
         await bring(scheduler, web, 1)

@@ -13,7 +13,7 @@ import pytest
 from beaufort.model import Service
 from beaufort.protocols import Unreachable
 from beaufort.schedulers.engine.crew import STOP, stop_within
-from beaufort.schedulers.engine.fleet import Held, Phase
+from beaufort.schedulers.engine.held import Held, Phase
 from docker_stage import DockerStage
 from engine import Engine, engine
 from scheduler_contract import all_run, bring, until, watching

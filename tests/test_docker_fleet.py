@@ -13,9 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 
-from beaufort.model import Counts
+from beaufort.model import NO_STANDBY, Counts
 from beaufort.schedulers.engine.answers import Actor, Event, Listed
-from beaufort.schedulers.engine.fleet import DEPLOYMENT, SERVICE, Fleet, Held, Phase
+from beaufort.schedulers.engine.client import Address, Client
+from beaufort.schedulers.engine.fleet import Fleet
+from beaufort.schedulers.engine.freezer import Freezer
+from beaufort.schedulers.engine.held import DEPLOYMENT, SERVICE, Held, Phase
+from beaufort.schedulers.engine.keeper import Keeper
 
 LABELS = {DEPLOYMENT: "one", SERVICE: "web"}
 
@@ -308,7 +312,8 @@ async def test_a_start_without_an_answer_is_held_until_it_is_known(fleet: Fleet)
     fleet.lose()
     fleet.listed([listed("a", asked.name, "created"), listed("b", made.name, "created")], fleet.mark(), {})
     assert (asked.phase, made.phase) == (Phase.STARTING, Phase.SPARE)
-    fleet.clear()
+    async with Client(Address("unix:///nowhere")) as client:
+        Keeper(client, fleet, Freezer()).trim("web", NO_STANDBY, None)
     assert fleet.graves == {"b"}
 
 

@@ -22,6 +22,7 @@ from beaufort.model import (
     Sample,
     Service,
     Settling,
+    Standby,
 )
 
 
@@ -109,15 +110,16 @@ def test_settling_is_not_negative(name: str, number: float) -> None:
     assert getattr(Settling(**{name: 0.0}), name) == 0.0  # type: ignore[arg-type] # as above
 
 
-@pytest.mark.parametrize("name", ["running", "starting", "stopping", "standby", "failed"])
+@pytest.mark.parametrize("name", ["running", "starting", "stopping", "warming", "failed"])
 def test_counts_are_not_negative(name: str) -> None:
     with pytest.raises(ValueError, match=rf"^expected counts of 0 or more, got Counts\(.*{name}=-1"):
         Counts(**{name: -1})  # type: ignore[arg-type] # each of them is an int
 
 
 def test_counts_tell_what_serves_and_what_takes_room() -> None:
-    counts = Counts(running=1, starting=2, stopping=4, standby=8, failed=16)
-    assert (counts.current, counts.held) == (3, 7)
+    counts = Counts(running=1, starting=2, stopping=4, standby=Standby(8, 16, 32), warming=64, failed=128)
+    assert (counts.current, counts.held, counts.present) == (3, 71, 123)
+    assert (counts.standby.kept, counts.standby.total) == (48, 56)
     assert (NO_COUNTS.current, NO_COUNTS.held, dict(NO_COUNTS.on)) == (0, 0, {})
 
 

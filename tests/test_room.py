@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from beaufort.model import Counts, Node, Resources, Service
+from beaufort.model import Counts, Node, Resources, Service, Standby
 from beaufort.pool import Pool
 from beaufort.room import Room
 
@@ -18,7 +18,7 @@ LOW = Service("low", 2, resources=Resources(cpu=1))
 def room(counts: Sequence[Counts], asked: Sequence[int | None] = (None, None), cpu: float = 10) -> Room:
     nodes = (Node("pool", Resources(cpu=cpu)),)
     seen = Room((HIGH, LOW), nodes, Pool.of((HIGH, LOW), nodes, {}))
-    seen.see(range(2), counts, asked)
+    seen.see(range(2), counts, asked, [each.warming for each in counts])
     return seen
 
 
@@ -30,7 +30,10 @@ def room(counts: Sequence[Counts], asked: Sequence[int | None] = (None, None), c
         pytest.param(Counts(running=2), 5, 2, 5, 5, id="what was asked for holds room before it is seen"),
         pytest.param(Counts(running=2, stopping=1), 5, 2, 5, 6, id="besides what stops"),
         pytest.param(Counts(running=4), 1, 4, 1, 4, id="what was asked to go holds room until it has gone"),
-        pytest.param(Counts(running=4, standby=3), None, 4, 4, 4, id="standby holds none"),
+        pytest.param(
+            Counts(running=4, standby=Standby(3)), None, 4, 4, 4, id="what is made and not started holds none"
+        ),
+        pytest.param(Counts(running=4, warming=2), None, 4, 4, 6, id="what is being warmed runs"),
     ],
 )
 def test_what_is_held(counts: Counts, asked: int | None, current: int, staying: int, held: int) -> None:
@@ -60,9 +63,9 @@ def test_growth_is_into_free_room(counts: list[Counts], target: list[int], start
 
 def test_what_is_asked_holds_room_at_once() -> None:
     seen = room([Counts(running=1), Counts(running=2)])
-    seen.ask(np.array([0, 1]), np.array([3, 1]))
+    seen.ask(np.array([0, 1]), np.array([3, 1]), np.array([0, 1]))
     assert seen.staying.tolist() == [3, 1]
-    assert seen.held.tolist() == [3, 2]
+    assert seen.held.tolist() == [3, 3]
     assert seen.current.tolist() == [1, 2]
 
 
@@ -70,7 +73,7 @@ def test_tenths_fill_a_pool() -> None:
     tenth = Service("tenth", 1, resources=Resources(cpu=0.1))
     nodes = (Node("pool", Resources(cpu=0.3)),)
     seen = Room((tenth,), nodes, Pool.of((tenth,), nodes, {}))
-    seen.see([], [], [])
+    seen.see([], [], [], [])
     assert seen.starts(np.array([5]), np.array([0])).tolist() == [3]
 
 
@@ -78,6 +81,6 @@ def test_on_nodes_what_is_asked_for_takes_a_place() -> None:
     nodes = (Node("a", Resources(cpu=2)), Node("b", Resources(cpu=2)))
     seen = Room((HIGH, LOW), nodes, Pool.of((HIGH, LOW), nodes, {}))
     assert seen.placement is not None
-    seen.see(range(2), [Counts(), Counts(running=1, on={"a": 1})], [None, None])
-    seen.ask(np.array([1]), np.array([3]))
+    seen.see(range(2), [Counts(), Counts(running=1, on={"a": 1})], [None, None], [0, 0])
+    seen.ask(np.array([1]), np.array([3]), np.array([0]))
     assert not seen.placement.trial().place(seen.placement.kinds[0], 1) or seen.placement.where(1) == {0: 2, 1: 1}

@@ -241,4 +241,4 @@ def alive(world: World) -> list[Container]:
 
 
 def test_states_have_a_set_each() -> None:
-    assert {state.value for state in ContainerState} == {"starting", "running", "stopping"}
+    assert {state.value for state in ContainerState} == {"starting", "running", "stopping", "warming", "paused"}

@@ -13,18 +13,20 @@ from beaufort.division import Division
 from beaufort.fitting import Fitting
 from beaufort.placement import Placement
 from beaufort.pool import Numbers, Pool
+from beaufort.reserve import Reserve
 from beaufort.room import Room
 
 __all__ = ["allocate"]
 
 
-def allocate(pool: Pool, claims: Claims, room: Room) -> tuple[Numbers, Numbers]:
+def allocate(pool: Pool, claims: Claims, room: Room, reserve: Reserve) -> tuple[Numbers, Numbers]:
     """The granted counts, and how many of those that are not there yet may start now as far as nodes are concerned.
+    What is to be kept in the ``reserve`` is settled too.
 
     What stays in the ``room`` breaks ties, so that equals do not swap from step to step, and is what a service in a
     non-preemptible band keeps against the others of the band.
     """
-    granted = _divide(pool, claims, room.staying)
+    granted = reserve.reckon(_divide(pool, claims, room.staying), pool, claims, room)
     if room.placement is None:
         return granted, np.maximum(granted - room.staying, 0)
     return _fit(pool, claims, room, room.placement, granted)

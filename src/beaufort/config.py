@@ -54,7 +54,8 @@ class Config:
         """What the Scaler decides about."""
         from beaufort.scaler import Scope  # noqa: PLC0415 - brings numpy, which reading and checking do without
 
-        return Scope(self.services, self.policies, self.capacity, self.quotas, self.bands)
+        holds: frozenset[str] = getattr(self.scheduler.plugin, "holds", frozenset())
+        return Scope(self.services, self.policies, self.capacity, self.quotas, self.bands, holds)
 
     def make_scheduler(self) -> ContainerScheduler:
         """The scheduler, not yet entered. Raises ConfigError."""

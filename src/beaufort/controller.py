@@ -27,6 +27,7 @@ from beaufort.model import (
     Pause,
     Sample,
     Service,
+    Standby,
 )
 from beaufort.protocols import (
     HEARTBEAT,
@@ -95,7 +96,7 @@ class Controller:
         self._outcomes: list[Outcome] = []
         self._accepted: list[Outcome] = []
         self._pauses: dict[str, Pause] = {}
-        self._reported: dict[str, int] = {}
+        self._reported: dict[str, tuple[int, Standby]] = {}
         self._wake = asyncio.Event()
         self._stopping = self._clearing = False
         self._resync_at = -math.inf
@@ -109,8 +110,9 @@ class Controller:
         """Work until ``stop``. Raises SchedulerError if the scheduler can't be entered."""
         with self.journal:
             async with self._scheduler:
-                self.journal.configured(None, self._setup.document)
+                self.journal.configured(None, self._setup.document, self._setup.scope.holds)
                 self.report("started", f"{len(self._services)} services" + (", dry run" if self._dry_run else ""))
+                self._tell_what_is_ignored()
                 await self._work()
                 if self._clearing and not self._dry_run:
                     await self._clear()
@@ -161,10 +163,21 @@ class Controller:
         self._setup, self._scaler = setup, self._scaler.reconfigured(setup.scope, now)
         self._services = {service.name: service for service in setup.scope.services}
         self._pauses = {name: pause for name, pause in self._pauses.items() if name in self._services}
-        self.journal.configured(now, setup.document)
+        self.journal.configured(now, setup.document, setup.scope.holds)
         self.report("reconfigured", f"{len(self._services)} services")
+        self._tell_what_is_ignored()
         self._close()
         self._wake.set()
+
+    def _tell_what_is_ignored(self) -> None:
+        holds = self._setup.scope.holds
+        for name, service in self._services.items():
+            standby = service.standby
+            if (standby.created and "created" not in holds) or (standby.kept and not {"paused", "frozen"} & holds):
+                can = f"only {', '.join(sorted(holds))}" if holds else "nothing"
+                self.report(
+                    "standby-ignored", f"{standby.total} were to be held ready; the scheduler can hold {can}", name
+                )
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -182,11 +195,13 @@ class Controller:
         try:
             async with asyncio.timeout(patience), aclosing(self._scheduler.watch(())) as snapshots:
                 async for snapshot in snapshots:
-                    held = {name: counts for name, counts in snapshot.counts.items() if counts.held}
-                    if not held:
+                    there = {
+                        name: counts for name, counts in snapshot.counts.items() if counts.present + counts.stopping
+                    }
+                    if not there:
                         self.report("stopped", "the containers are stopped")
                         return
-                    for name in [name for name, counts in held.items() if counts.current]:
+                    for name in [name for name, counts in there.items() if counts.present]:
                         await self._scheduler.scale(self._services.get(name) or Service(name, 1), 0)
         except TimeoutError:
             self.report("stopped", f"some containers had not stopped after {patience:g} s")
@@ -237,9 +252,9 @@ class Controller:
     def _act(self, tasks: asyncio.TaskGroup, action: Action) -> None:
         if self._dry_run:
             self._accepted.append(Outcome(self.decision.at, action.service, action.target))
-            if self._reported.get(action.service) == action.target:
+            if self._reported.get(action.service) == (action.target, action.standby):
                 return
-            self._reported[action.service] = action.target
+            self._reported[action.service] = action.target, action.standby
         else:
             tasks.create_task(self._scale(action), name=f"scale {action.service}")
         self.report("action", f"{action.current} -> {action.target}: {action.reason}", action.service)
@@ -251,7 +266,7 @@ class Controller:
         error: Exception | None = None
         try:
             async with asyncio.timeout(SCALE_TIMEOUT):
-                await self._scheduler.scale(service, target)
+                await self._scheduler.scale(service, target, action.standby)
         except TimeoutError:
             error = SchedulerError(f"not accepted in {SCALE_TIMEOUT:g} s")
         except Exception as failure:  # noqa: BLE001 - a fault in one driver call must not stop the others

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from beaufort import clock
 from beaufort.config import Config, load
 from beaufort.demand.push import Push
-from beaufort.model import Cluster, Decision, Sample
+from beaufort.model import Action, Cluster, Decision, Sample
 from beaufort.protocols import BeaufortError, DemandSource, Unreachable
 from beaufort.scaler import Scaler
 from beaufort.state import State, read_state
@@ -31,7 +31,8 @@ def plan(config: Mapping[str, Any] | str | Path | Config, state: Mapping[str, An
     have stood for long: no stabilisation window or idle time is running, and where there is no data the fallback holds.
 
     Returns ``{"desired": {NAME: {"count", "reason"}}, "grants": {NAME: {"count", "reason"}},
-    "actions": [{"service", "from", "to", "reason"}], "shortfall": {NAME: count}}``.
+    "actions": [{"service", "from", "to", "reason"}], "shortfall": {NAME: count}}``; an action that leaves containers ready
+    has ``"standby": {"created", "paused", "frozen"}`` too.
     Raises ConfigError with every fault of either.
     """
     settled = config if isinstance(config, Config) else load(config)
@@ -79,9 +80,11 @@ def as_mapping(decision: Decision) -> dict[str, Any]:
     return {
         "desired": {name: {"count": each.count, "reason": each.reason} for name, each in decision.desired.items()},
         "grants": {name: {"count": each.count, "reason": each.reason} for name, each in decision.grants.items()},
-        "actions": [
-            {"service": each.service, "from": each.current, "to": each.target, "reason": each.reason}
-            for each in decision.actions
-        ],
+        "actions": [_action(each) for each in decision.actions],
         "shortfall": dict(decision.shortfall),
     }
+
+
+def _action(action: Action) -> dict[str, Any]:
+    told = {"service": action.service, "from": action.current, "to": action.target, "reason": action.reason}
+    return told | {"standby": asdict(action.standby)} if action.standby.total else told

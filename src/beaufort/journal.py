@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -26,7 +26,7 @@ KEPT = 1000
 """Steps and events kept in memory."""
 
 DECIDING_KEYS = frozenset(
-    {"priority", "min", "max", "weight", "group", "resources", "policy", "settle", "stale_after", "fallback"}
+    {"priority", "min", "max", "weight", "group", "resources", "policy", "settle", "stale_after", "fallback", "standby"}
 )
 """The keys of a service that decide. Its demand source and its launch spec do not, and may name secrets."""
 
@@ -87,10 +87,10 @@ class Journal:
         """Have ``listener`` called with every event from now on, at once: it must return quickly."""
         self._listeners.append(listener)
 
-    def configured(self, now: float | None, document: Mapping[str, Any]) -> None:
-        """A configuration is in force from now on; without a time it is the first one."""
+    def configured(self, now: float | None, document: Mapping[str, Any], holds: Collection[str] = ()) -> None:
+        """A configuration is in force from now on; without a time it is the first one. ``holds``: see `scaler.Scope`."""
         self._granted, self._grants, self._cluster = {}, {}, None
-        self._write({"configured": now, "document": deciding(document)})
+        self._write({"configured": now, "document": deciding(document), "holds": sorted(holds)})
 
     def stepped(self, given: Given, decision: Decision) -> None:
         """A step was made."""

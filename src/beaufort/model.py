@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = [
     "NO_COUNTS",
+    "NO_STANDBY",
     "Action",
     "Band",
     "Cluster",
@@ -36,6 +37,7 @@ __all__ = [
     "Sample",
     "Service",
     "Settling",
+    "Standby",
     "Wish",
 ]
 
@@ -168,11 +170,41 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
+class Standby:
+    """Containers that are held ready beyond those that serve, so that to start them is nearly free.
+
+    ``created``: made and not started, which takes nothing of the capacity. ``paused``: started, then paused by the
+    scheduler. ``frozen``: started, then frozen through the kernel, past the scheduler. Both of these keep all that a
+    container takes but its cpu and its slot, as they don't run.
+    """
+
+    created: int = 0
+    paused: int = 0
+    frozen: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.created, self.paused, self.frozen) < 0:
+            raise ValueError(f"expected counts of 0 or more, got {self}")
+
+    @property
+    def kept(self) -> int:
+        """Those that have been started, and so keep their memory."""
+        return self.paused + self.frozen
+
+    @property
+    def total(self) -> int:
+        return self.created + self.paused + self.frozen
+
+
+NO_STANDBY = Standby()
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A scalable workload. Priority 1 is the highest; ``max`` None is no limit of its own.
 
     ``resources`` is the size of one container; each one also takes one slot of a capacity in ``containers``.
-    ``group`` names the quota that the service shares with others, if any.
+    ``group`` names the quota that the service shares with others, if any. ``standby``: what is to be held ready.
     """
 
     name: str
@@ -184,6 +216,7 @@ class Service:
     group: str | None = None
     settling: Settling = Settling()
     launch: Launch = Launch()
+    standby: Standby = NO_STANDBY
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -255,20 +288,24 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What exists of one service. ``failed`` counts the containers that ended unasked since the watch began;
-    ``failure`` is the last one's cause in words. ``on`` says where the held ones are (node -> count), if known.
+    """What exists of one service. ``warming`` are those that run only to be standby in a moment. ``failed`` counts the
+    containers that ended unasked since the watch began; ``failure`` is the last one's cause in words. ``on`` says where
+    the held ones are (node -> count), if known. ``start_seconds``: what a start has taken of late, by what it was
+    started from ("new", "created", "paused", "frozen"), if the driver measures it.
     """
 
     running: int = 0
     starting: int = 0
     stopping: int = 0
-    standby: int = 0
+    standby: Standby = NO_STANDBY
+    warming: int = 0
     failed: int = 0
     failure: str = ""
     on: Mapping[str, int] = field(default_factory=lambda: EMPTY)
+    start_seconds: Mapping[str, float] = field(default_factory=lambda: EMPTY)
 
     def __post_init__(self) -> None:
-        if min(self.running, self.starting, self.stopping, self.standby, self.failed) < 0:
+        if min(self.running, self.starting, self.stopping, self.warming, self.failed) < 0:
             raise ValueError(f"expected counts of 0 or more, got {self}")
 
     @property
@@ -278,8 +315,13 @@ class Counts:
 
     @property
     def held(self) -> int:
-        """Those that take room: what runs, what starts, and what has not yet stopped."""
-        return self.running + self.starting + self.stopping
+        """Those that take all their room: what runs, what starts, and what has not yet stopped. Standby takes less."""
+        return self.running + self.starting + self.stopping + self.warming
+
+    @property
+    def present(self) -> int:
+        """All that there is and that has not been asked to go, whether or not it serves."""
+        return self.current + self.warming + self.standby.total
 
 
 NO_COUNTS = Counts()
@@ -298,6 +340,9 @@ class ContainerState(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     STOPPING = "stopping"
+    WARMING = "warming"
+    """It runs only to be paused in a moment."""
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,12 +392,13 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A change to make now: from ``current`` containers to ``target``."""
+    """A change to make now: from ``current`` containers to ``target``, with so many held ready beyond them."""
 
     service: str
     current: int
     target: int
     reason: str
+    standby: Standby = NO_STANDBY
 
 
 class Direction(StrEnum):

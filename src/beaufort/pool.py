@@ -16,6 +16,9 @@ Numbers = NDArray[np.int64]
 Amounts = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+RUNNING = ("containers", "cpu")
+"""What a container takes only while it runs: a slot is a place to run in."""
+
 EPSILON = 1e-9
 """The share of an amount that is rounding, not shortage: 10 times 0.1 cores fit in one."""
 
@@ -27,7 +30,8 @@ def with_slack(amounts: Amounts) -> Amounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """Capacity and needs. ``need`` is (dimensions, services), ``total`` (dimensions,), ``share`` (services,).
+    """Capacity and needs. ``need`` is (dimensions, services), ``total`` (dimensions,), ``share`` (services,). ``rest`` is
+    what one container still needs when it is paused: all but its cpu and its slot.
 
     A quota of a group is a dimension that only its services need: ``groups`` has its name, None for the pool's own.
     ``room`` is the total, with what rounding may add. ``share`` is the dominant share of one container: the greatest
@@ -39,6 +43,7 @@ class Pool:
     total: Amounts
     room: Amounts
     need: Amounts
+    rest: Amounts
     share: Amounts
 
     @classmethod
@@ -57,7 +62,8 @@ class Pool:
         pool = shares[: len(limited)].max(axis=0, initial=0.0)
         quota = shares[len(limited) :].max(axis=0, initial=0.0)
         names, groups = tuple(name for name, _, _ in limits), tuple(group for _, group, _ in limits)
-        return cls(names, groups, total, with_slack(total), need, np.where(pool > 0, pool, quota))
+        rest = np.where(np.isin(names, RUNNING)[:, None], 0.0, need) if names else need
+        return cls(names, groups, total, with_slack(total), need, rest, np.where(pool > 0, pool, quota))
 
     def alone(self) -> Amounts:
         """How many containers of each service an empty pool could hold if there were no other; may be infinity."""

@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
-from beaufort.model import Cluster, Counts, Sample, Service, Wish
+from beaufort.model import NO_STANDBY, Cluster, Counts, Sample, Service, Standby, Wish
 
 __all__ = [
     "HEARTBEAT",
@@ -121,7 +121,9 @@ class DemandSource(Protocol):
 class ContainerScheduler(AbstractAsyncContextManager["ContainerScheduler"], Protocol):
     """Runs containers. It touches only those that carry our label for this deployment, and adopts them when entered.
 
-    A driver is entered before use and left at the end; leaving it leaves the containers running.
+    A driver is entered before use and left at the end; leaving it leaves the containers running. One that can hold
+    containers ready says which kinds in a class attribute ``holds``: a frozenset of the fields of `model.Standby`. It is
+    never asked for others.
     """
 
     def check(self, service: Service) -> Sequence[str]:
@@ -140,8 +142,13 @@ class ContainerScheduler(AbstractAsyncContextManager["ContainerScheduler"], Prot
         """
         ...
 
-    async def scale(self, service: Service, count: int) -> None:
+    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
         """Make it ``count`` containers that run or start. Returns once accepted; asking twice is asking once.
+
+        ``standby`` is how many to hold ready beyond them, of each kind that the driver ``holds``. What grows takes what
+        is ready first, frozen before paused before created; what is then too much of a kind goes, what is too little is
+        made, after every start that is wanted. Whether standby could be made is not waited for: it counts as failed
+        later.
 
         Containers that are stopping are not counted, and are left to stop. Which ones go is `victims.victims`' answer.
         A service that is not being watched may be scaled too (to zero, when it has left the configuration).

@@ -23,6 +23,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
     configured: float | None = None
     document: dict[str, Any] | None = None
+    holds: frozenset[str] = frozenset()
     step: Step | None = None
     event: Event | None = None
 
@@ -41,10 +42,11 @@ class Replayed:
     def same(self) -> bool:
         """Whether it was decided so then, too."""
         counts = {name: self.decision.grants[name].count for name in self.granted if name in self.decision.grants}
-        moves = [(action.service, action.current, action.target) for action in self.actions]
-        return counts == dict(self.granted) and moves == [
-            (action.service, action.current, action.target) for action in self.decision.actions
-        ]
+        then, now = (
+            [(action.service, action.current, action.target, action.standby) for action in actions]
+            for actions in (self.actions, self.decision.actions)
+        )
+        return counts == dict(self.granted) and then == now
 
 
 def replay(file: Path) -> Iterator[Replayed]:
@@ -56,7 +58,7 @@ def replay(file: Path) -> Iterator[Replayed]:
     cluster: Cluster | None = None
     for number, line in _lines(file):
         if line.document is not None:
-            scope = load(line.document).scope
+            scope = replace(load(line.document).scope, holds=line.holds)
             if line.configured is None or scaler is None:
                 scaler, cluster = Scaler(scope), None
             else:

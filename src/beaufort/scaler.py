@@ -18,6 +18,7 @@ from beaufort.allocate import allocate
 from beaufort.claims import Claims
 from beaufort.model import (
     NO_COUNTS,
+    NO_STANDBY,
     Action,
     Band,
     Cluster,
@@ -29,10 +30,12 @@ from beaufort.model import (
     Resources,
     Sample,
     Service,
+    Standby,
 )
 from beaufort.policies.constant import Constant
 from beaufort.pool import Numbers, Pool
 from beaufort.protocols import Policy
+from beaufort.reserve import Reserve
 from beaufort.room import Room
 from beaufort.settle import BOUNDLESS
 from beaufort.strangers import Strangers
@@ -46,13 +49,16 @@ REFUSALS = {"NoRoom", "Rejected"}
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a Scaler decides about. ``capacity``: the nodes; empty for what the scheduler reports. ``quotas``: by group."""
+    """What a Scaler decides about. ``capacity``: the nodes; empty for what the scheduler reports. ``quotas``: by group.
+    ``holds``: the kinds of standby that the scheduler can hold, the fields of `model.Standby`.
+    """
 
     services: tuple[Service, ...]
     policies: Mapping[str, Policy]
     capacity: tuple[Node, ...] = ()
     quotas: Mapping[str, Resources] = field(default_factory=dict)
     bands: tuple[Band, ...] = ()
+    holds: frozenset[str] = frozenset()
 
 
 class Scaler:
@@ -67,6 +73,7 @@ class Scaler:
         self._names = [service.name for service in self._services]
         self._index = {name: index for index, name in enumerate(self._names)}
         self._claims = Claims(self._services, scope.bands)
+        self._reserve = Reserve(self._services, scope.holds)
         self._wake = np.full(len(self._works), -math.inf)
         self._cluster: Cluster | None = None
         self._pauses: Mapping[str, Pause] = {}
@@ -102,7 +109,7 @@ class Scaler:
         leaving = [
             replace(work.service, min=0, max=0)
             for work in self._works
-            if work.service.name not in staying and (work.counts.held or work.asked)
+            if work.service.name not in staying and (work.counts.present + work.counts.stopping or work.asked)
         ]
         policies = {**scope.policies, **{service.name: Constant(count=0) for service in leaving}}
         after = Scaler(replace(scope, services=(*scope.services, *leaving), policies=policies))
@@ -206,7 +213,9 @@ class Scaler:
     def _hold(self, which: Sequence[int]) -> None:
         """What is known of the containers of these services holds room."""
         works = [self._works[index] for index in which]
-        self._room.see(which, [work.counts for work in works], [work.asked for work in works])
+        warming = [work.warming for work in works]
+        self._room.see(which, [work.counts for work in works], [work.asked for work in works], warming)
+        self._reserve.see(which, [work.counts.standby for work in works], warming)
         self._asked[which] = [work.asked is not None for work in works]
 
     def _desire(self, now: float, changed: set[int], pauses: Mapping[str, Pause]) -> None:
@@ -225,12 +234,14 @@ class Scaler:
         ):
             self._due |= bool((known[which] != new).any())
             known[which] = new
+        nodes = self._room.placement is not None
+        self._due |= self._reserve.want(which, [work.ready for work in works], nodes=nodes)
         self._wake[which] = [work.wake_at for work in works]
 
     def _plan(self, now: float, changed: set[int]) -> tuple[Action, ...]:
         """Shrink first; grow only into room that is truly free."""
         if self._due:
-            self._granted, self._at_once = allocate(self._pool, self._claims, self._room)
+            self._granted, self._at_once = allocate(self._pool, self._claims, self._room, self._reserve)
             self._due = False
         current, starts = self._room.current, self._starts()
         waiting = np.where(self._asked, 0, np.maximum(self._granted - current, 0) - starts)
@@ -240,9 +251,11 @@ class Scaler:
         growing = np.flatnonzero(starts)
         actions = self._strangers.turn_out()
         reasons = [self._why_less(index, takers) for index in shrinking.tolist()]
-        actions += self._act(shrinking, self._granted[shrinking], reasons)
+        actions += self._act(shrinking, self._granted[shrinking], reasons, waiting)
         reasons = [self._works[index].desired.reason for index in growing.tolist()]
-        actions += self._act(growing, current[growing] + starts[growing], reasons)
+        actions += self._act(growing, current[growing] + starts[growing], reasons, waiting)
+        if self._reserve.is_possible:
+            actions += self._prepare(waiting)
         return tuple(actions)
 
     def _starts(self) -> Numbers:
@@ -254,18 +267,53 @@ class Scaler:
         starts[self._asked] = 0
         return starts
 
-    def _act(self, which: Numbers, target: Numbers, reasons: Sequence[str]) -> list[Action]:
-        actions = [
-            Action(self._names[index], current, goal, reason)
-            for index, current, goal, reason in zip(
-                which.tolist(), self._room.current[which].tolist(), target.tolist(), reasons, strict=True
-            )
-        ]
-        for index, action in zip(which.tolist(), actions, strict=True):
-            self._works[index].asked = action.target
-        self._room.ask(which, target)
+    def _act(self, which: Numbers, target: Numbers, reasons: Sequence[str], waiting: Numbers) -> list[Action]:
+        """Ask for these counts. What is ready then is what the starts leave, and what those need that wait for room."""
+        current = self._room.current[which].tolist()
+        standby = [NO_STANDBY] * len(current)
+        if self._reserve.is_possible:
+            standby = [
+                self._reserve.target(index, int(self._granted[index]), max(0, goal - now), int(waiting[index]), 0)
+                for index, now, goal in zip(which.tolist(), current, target.tolist(), strict=True)
+            ]
+        return self._ask(which, target, standby, reasons)
+
+    def _ask(self, which: Numbers, target: Numbers, standby: Sequence[Standby], reasons: Sequence[str]) -> list[Action]:
+        before = self._room.current[which].tolist()
+        actions = []
+        for index, current, goal, ready, reason in zip(
+            which.tolist(), before, target.tolist(), standby, reasons, strict=True
+        ):
+            actions.append(Action(self._names[index], current, goal, reason, ready))
+            self._works[index].ask(goal, ready)
+        warming = np.array([self._works[index].warming for index in which.tolist()], dtype=np.int64)
+        self._room.ask(which, target, warming - self._reserve.warming[which])
+        self._reserve.warming[which] = warming
         self._asked[which] = True
         return actions
+
+    def _prepare(self, waiting: Numbers) -> list[Action]:
+        """Have as much ready as there should be, where the count stays as it is. What was found, or was made for an
+        earlier configuration, is asked for once: whether it is of use is for the driver to see.
+        """
+        actions = []
+        for index in self._reserve.concerned(waiting):
+            work = self._works[index]
+            if self._asked[index]:
+                continue
+            waits = int(waiting[index])
+            target = self._reserve.target(index, int(self._granted[index]), 0, waits, self._warmable(index))
+            lacks = self._reserve.lacks(index, target)
+            unsure = work.prepared is None and target.total and work.backoff.is_calm
+            if unsure or (self._reserve.differs(index, target) and (lacks or target != work.prepared)):
+                which = np.array([index])
+                actions += self._ask(which, self._room.current[which], [target], [self._reserve.why(waits, lacks)])
+        return actions
+
+    def _warmable(self, index: int) -> int:
+        """How many containers may run now for the moment that it takes to make them standby."""
+        warm = int(self._reserve.warm[index])
+        return 0 if not warm or self._strangers.held else self._room.fits(index, warm)
 
     def _why_less(self, index: int, takers: Numbers) -> str:
         work = self._works[index]

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 
 from beaufort.extension import Extended
-from beaufort.model import Band, Fallback, Launch, Node, RateLimit, Resources, Service, Settling
+from beaufort.model import NO_STANDBY, Band, Fallback, Launch, Node, RateLimit, Resources, Service, Settling, Standby
 from beaufort.protocols import ContainerScheduler, DemandSource, Policy
 from beaufort.quantity import Above, AtLeast, Between, Bytes, Cores, Seconds, Share
 from beaufort.reading.document import Document, Place
@@ -225,6 +225,15 @@ def _split(line: str) -> tuple[str, ...]:
     return words
 
 
+def standby(*, created: Count = 0, paused: Count = 0, frozen: Count = 0) -> Standby:
+    """Containers that are held ready beyond those that serve, so that to start them is nearly free.
+
+    ``created``: made and not started. ``paused``: started, then paused by the scheduler. ``frozen``: started, then frozen
+    by the kernel, where Beaufort may do that. What is paused or frozen keeps its memory.
+    """
+    return Standby(created, paused, frozen)
+
+
 Command = Annotated[tuple[str, ...], Grammar("a command line as a shell would split it", _split)] | tuple[Word, ...]
 Image = Annotated[str, Grammar.matching("an image such as shop/checkout:1.4", r"\S+")]
 FallbackTo = Literal["hold"] | Count | Annotated[Fallback, Signature(current_if_higher)]
@@ -240,6 +249,7 @@ class ServiceSection:
     as a list or a command line. ``env``: its environment. ``grace``: how long it may take to stop. ``demand``: where its
     demand is measured; left out, it is pushed. ``policy``: what makes a wish of its demand. ``settle``: how the wish
     becomes calm. ``stale_after``: how long the last wish holds without data. ``fallback``: what is wanted after that.
+    ``standby``: what is held ready beyond what serves.
     """
 
     priority: Annotated[int, AtLeast(1), REQUIRED] = 1
@@ -257,6 +267,7 @@ class ServiceSection:
     settle: Annotated[Settling, Signature(settle)] = _SETTLING
     stale_after: Seconds = _SETTLING.stale_after
     fallback: FallbackTo = "hold"
+    standby: Annotated[Standby, Signature(standby)] = NO_STANDBY
     options: object = None  # no key: what the keys of the scheduler say
 
     def service(self, name: str) -> Service:
@@ -271,6 +282,7 @@ class ServiceSection:
             group=self.group,
             settling=replace(self.settle, stale_after=self.stale_after, fallback=_fallback(self.fallback)),
             launch=Launch(self.command, self.image, MappingProxyType(self.env), self.grace, self.options),
+            standby=self.standby,
         )
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from beaufort.config import Config
-from beaufort.model import Counts, Node
+from beaufort.model import NO_STANDBY, Counts, Node, Standby
 from beaufort.protocols import ConfigError
 from beaufort.quantity import AtLeast, shown
 from beaufort.reading.composer import read
 from beaufort.reading.document import Document, Fault, Place
 from beaufort.reading.shape import FAULTY, nearest
 from beaufort.reading.signature import REQUIRED, Signature
-from beaufort.sections import Count, Name, Room, capacity
+from beaufort.sections import Count, Name, Room, capacity, standby
 
 __all__ = ["State", "load_state", "read_state"]
 
@@ -37,7 +37,7 @@ class ServiceState:
     running: Count = 0
     starting: Count = 0
     stopping: Count = 0
-    standby: Count = 0
+    standby: Annotated[Standby, Signature(standby)] = NO_STANDBY
     demand: Annotated[float, AtLeast(0)] | None = None
     on: Mapping[str, Count] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ __all__ = ["Strangers"]
 
 
 class Strangers:
-    """Those that hold room, and which of them have been asked to go. ``held`` is name -> how many there are."""
+    """Those that there are, and which of them have been asked to go. ``held``: name -> how many hold room."""
 
     def __init__(self) -> None:
         self.held: dict[str, int] = {}
@@ -23,9 +23,12 @@ class Strangers:
 
     def see(self, counts: Mapping[str, Counts], known: Collection[str]) -> bool:
         """A new snapshot. True if it shows other strangers than before. A request that was answered may be repeated."""
-        strangers = {name: counts[name] for name in counts if name not in known and counts[name].held}
-        before, self.held = self.held, {name: each.held for name, each in strangers.items()}
-        self._current = {name: each.current for name, each in strangers.items() if each.current}
+        strangers = {
+            name: counts[name] for name in counts if name not in known and counts[name].present + counts[name].stopping
+        }
+        holding = {name: each.held + each.standby.kept for name, each in strangers.items()}
+        before, self.held = self.held, {name: held for name, held in holding.items() if held}
+        self._current = {name: each.current for name, each in strangers.items() if each.present}
         answered, self._answered = self._answered, set()
         self._asked = (self._asked - answered) & strangers.keys()
         return before != self.held or bool(answered)

@@ -60,4 +60,7 @@ def replayed_lines(step: Replayed, service: str | None, *, as_json: bool) -> Ite
 
 
 def _move(action: Action | None) -> str:
-    return "" if action is None else f"{action.current} -> {action.target}"
+    if action is None:
+        return ""
+    ready = f" (+{action.standby.total} ready)" if action.standby.total else ""
+    return f"{action.current} -> {action.target}{ready}"

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from beaufort.backoff import NO_ROOM, Backoff
-from beaufort.model import Counts, Desired, Direction, Outcome, Pause, Sample, Service, Wish
+from beaufort.model import (
+    NO_STANDBY,
+    Counts,
+    Desired,
+    Direction,
+    Outcome,
+    Pause,
+    Sample,
+    Service,
+    Standby,
+    Wish,
+)
 from beaufort.protocols import Policy, View
 from beaufort.settle import BOUNDLESS, NEVER, Settler
 
@@ -19,8 +30,9 @@ _STILL = {Direction.IN: "not made smaller", Direction.OUT: "not made larger", Di
 class Workload:
     """A service with its policy, its samples, its settling, its failures, and what was last asked of the scheduler.
 
-    ``desired`` is what it wants; ``most`` and ``least`` are the bounds of what it may be granted. ``wake_at`` is when any
-    of them would change with nothing new.
+    ``desired`` is what it wants; ``most`` and ``least`` are the bounds of what it may be granted; ``ready`` is what is to
+    be held ready. ``wake_at`` is when any of them would change with nothing new. ``asked`` is the count that was asked
+    for and is not seen yet; ``prepared`` the standby that was asked for last, or None where that may not be done.
     """
 
     __slots__ = (
@@ -30,6 +42,7 @@ class Workload:
         "_fresh",
         "_latest",
         "_memory",
+        "_moves",
         "_pause",
         "_policy",
         "_settler",
@@ -39,6 +52,8 @@ class Workload:
         "desired",
         "least",
         "most",
+        "prepared",
+        "ready",
         "service",
         "wake_at",
     )
@@ -50,6 +65,8 @@ class Workload:
         self.wake_at = -math.inf
         self.desired = Desired(service.name, service.min, "not looked at yet")
         self.most = self.least = 0
+        self.ready = NO_STANDBY
+        self.prepared: Standby | None = None
         self.backoff = Backoff()
         self._policy = policy
         self._settler = Settler(service)
@@ -59,13 +76,16 @@ class Workload:
         self._adopted = at_rest
         self._began: float | None = -math.inf if at_rest else None
         self._accepted = False
+        self._moves = False
         self._pause: Pause | None = None
 
     def succeed(self, before: Workload, now: float) -> None:
         """Take over what is known from the same service under an earlier configuration."""
         self._latest, self._began, self._adopted = before._latest, before._began, before._adopted
         self.counts, self.asked, self._accepted = before.counts, before.asked, before._accepted
-        self.desired = before.desired
+        self.desired, self._moves = before.desired, before._moves
+        if self.service.launch == before.service.launch:
+            self.prepared = before.prepared
         if type(self._policy) is type(before._policy):
             self._memory = before._memory
         if self.service == before.service:
@@ -87,13 +107,28 @@ class Workload:
             self._adopted = changed = True
         return changed
 
+    def ask(self, count: int, standby: Standby) -> None:
+        """So many are asked for, with so much ready beyond them."""
+        self._moves = count != self.counts.current
+        self.asked, self.prepared = count, standby
+
+    @property
+    def warming(self) -> int:
+        """How many run only to be standby in a moment, or will as soon as what was asked for is done."""
+        if self.asked is None or self.prepared is None:
+            return self.counts.warming
+        return max(self.counts.warming, self.prepared.kept - self.counts.standby.kept)
+
     def conclude(self, outcome: Outcome) -> None:
         """What was asked was accepted, or not. What may have been done of it is held until a newer snapshot tells."""
         self._accepted = self.asked is not None
+        if outcome.error not in {None, "NoRoom", "Rejected"}:
+            self.prepared = None
         if outcome.error == "Rejected":
             self.backoff.reject(outcome.detail)
         elif outcome.error is None:
-            self.backoff.accept()
+            if self._moves:
+                self.backoff.accept()
         else:
             no_room = outcome.error == "NoRoom"
             self.backoff.refuse(outcome.at, NO_ROOM if no_room else f"the scheduler failed: {outcome.detail}")
@@ -145,6 +180,10 @@ class Workload:
             if self._pause.direction is not Direction.OUT:
                 most, least = max(most, current), max(least, current)
         self.most, self.least = min(most, BOUNDLESS), min(least, most, BOUNDLESS)
+        still = self._pause is not None and self._pause.direction is not Direction.IN
+        self.ready = self.counts.standby if still else self.service.standby
+        if self.backoff.most(now, self.counts) is not None:
+            self.ready = _at_most(self.ready, self.counts.standby)
 
     def _without_data(self, now: float, stale_at: float) -> Desired:
         if now < stale_at:
@@ -175,6 +214,13 @@ class Workload:
             reason = f"{wish.reason}, which nobody knows: neither the pool nor max limits it"
             return Desired(service.name, service.min, reason, remainder=True)
         return Desired(service.name, service.clamp(holds), wish.reason, remainder=True)
+
+
+def _at_most(wanted: Standby, there: Standby) -> Standby:
+    """What is wanted, as far as it is there already: a paused one will do for a frozen one."""
+    kept = min(wanted.kept, there.kept)
+    frozen = min(wanted.frozen, kept)
+    return Standby(min(wanted.created, there.created), kept - frozen, frozen)
 
 
 def _checked(wish: Wish) -> Wish:

@@ -15,7 +15,7 @@ from random import Random
 from types import MappingProxyType
 
 from beaufort.behaviour import Behaviour
-from beaufort.model import NO_COUNTS, Cluster, ContainerState, Counts, Node, Resources, Service
+from beaufort.model import NO_COUNTS, NO_STANDBY, Cluster, ContainerState, Counts, Node, Resources, Service, Standby
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 
 __all__ = ["Link", "Tally", "World"]
@@ -24,6 +24,12 @@ SLACK = 1e-9
 """The share of a capacity by which a sum of floats may miss it: 3 x 0.1 cores fit into 0.3."""
 
 INSTANT = Behaviour()
+
+RUNNING = {"containers", "cpu"}
+"""What a paused container does not take."""
+
+THAW, MADE = 0.05, 0.6
+"""What a start takes of the time of a new one: from a paused container, and from one that is made already."""
 
 
 class Link(StrEnum):
@@ -71,13 +77,16 @@ class _Machine:
 @dataclass(eq=False, slots=True)
 class _Workload:
     """The containers of one service: a set for each `ContainerState`, by its name. Dicts are sets that keep their order,
-    so the youngest is last.
+    so the youngest is last. Those that are ``created`` are nowhere yet, and take nothing.
     """
 
     name: str
     starting: dict[_Container, None] = field(default_factory=dict)
     running: dict[_Container, None] = field(default_factory=dict)
     stopping: dict[_Container, None] = field(default_factory=dict)
+    warming: dict[_Container, None] = field(default_factory=dict)
+    paused: dict[_Container, None] = field(default_factory=dict)
+    created: int = 0
     on: dict[str, int] = field(default_factory=dict)
     failed: int = 0
     failure: str = ""
@@ -89,7 +98,8 @@ class _Workload:
     def counts(self, places: bool) -> Counts:
         on = MappingProxyType(dict(self.on)) if places else {}
         running, starting, stopping = len(self.running), len(self.starting), len(self.stopping)
-        return Counts(running, starting, stopping, failed=self.failed, failure=self.failure, on=on)
+        standby = Standby(self.created, len(self.paused))
+        return Counts(running, starting, stopping, standby, len(self.warming), self.failed, self.failure, on)
 
 
 @dataclass(eq=False, slots=True)
@@ -170,9 +180,9 @@ class World:
             self._happen(heappop(self._queue)[2])
         self.now = max(self.now, to)
 
-    def scale(self, service: Service, count: int) -> None:
-        """Make it ``count`` that run or start, at the present time. Raises Rejected, NoRoom (once what fits has been
-        started) or Unreachable.
+    def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
+        """Make it ``count`` that run or start, at the present time, and so much ``standby``, as far as it has room. Raises
+        Rejected, NoRoom (once what fits has been started) or Unreachable.
         """
         self._reach()
         workload = self._workloads.get(service.name)
@@ -182,6 +192,7 @@ class World:
         # The order of `victims`, without a sort: what does not serve yet goes first, then the youngest.
         for _ in range(workload.current - count):
             self._stop((workload.starting or workload.running).popitem()[0])
+        self._prepare(service, workload, standby)
         if self.link is Link.LOSSY:
             raise Unreachable("the simulated cluster took the request, but its answer was lost")
         if refusal is not None:
@@ -200,9 +211,10 @@ class World:
         machine = next(machine for machine in self._machines if machine.node.name == name)
         self._machines.remove(machine)
         for workload in self._workloads.values():
-            for container in (*workload.starting, *workload.running, *workload.stopping):
-                if container.machine is machine:
-                    self._fail(container, f"node {name} went away")
+            for state in ContainerState:
+                for container in [*getattr(workload, state)]:
+                    if container.machine is machine:
+                        self._fail(container, f"node {name} went away")
 
     def add_node(self, node: Node) -> None:
         self._machines.append(_Machine(node))
@@ -218,15 +230,47 @@ class World:
         behaviour = self.behaviour_of(service.name)
         if wanted > 0 and behaviour.rejected is not None:
             return Rejected(f"{service.name}: {behaviour.rejected}")
-        size = service.size
         for started in range(wanted):
-            machine = self._place(size)
-            if machine is None:
+            delay = behaviour.start.draw(self._random)
+            if self._thaw(workload, delay * THAW):
+                continue
+            delay *= MADE if workload.created else 1.0
+            if not self._launch(service, workload, ContainerState.STARTING, delay):
+                size = service.size
                 return NoRoom(f"{service.name}: started {started} of {wanted}, no node has room for more ({size!r})")
-            container = _Container(workload, machine, size, service.group)
-            self._hold(container)
-            self._schedule(container, behaviour.start.draw(self._random))
+            workload.created = max(0, workload.created - 1)
         return None
+
+    def _thaw(self, workload: _Workload, delay: float) -> bool:
+        """Have one go on that was paused, where there is room for it to run."""
+        for container in workload.paused:
+            if container.machine.fits(_running(container.size)):
+                del workload.paused[container]
+                self._take(container, _running(container.size))
+                self._become(container, ContainerState.STARTING, delay)
+                return True
+        return False
+
+    def _launch(self, service: Service, workload: _Workload, state: ContainerState, delay: float) -> bool:
+        machine = self._place(service.size)
+        if machine is None:
+            return False
+        container = _Container(workload, machine, service.size, service.group)
+        self._take(container, container.size)
+        self._become(container, state, delay)
+        return True
+
+    def _prepare(self, service: Service, workload: _Workload, standby: Standby) -> None:
+        behaviour = self.behaviour_of(service.name)
+        for _ in range(len(workload.paused) + len(workload.warming) - standby.kept):
+            self._end(next(reversed(workload.paused or workload.warming)))
+        if behaviour.rejected is not None:
+            return
+        if workload.created != standby.created:
+            workload.created = standby.created
+            self._changed[workload] = None
+        for _ in range(standby.kept - len(workload.paused) - len(workload.warming)):
+            self._launch(service, workload, ContainerState.WARMING, behaviour.start.draw(self._random))
 
     def _place(self, size: Resources) -> _Machine | None:
         """The next node, taken in turn, that has room: this spreads, and costs little until the cluster is full."""
@@ -237,13 +281,28 @@ class World:
                 return self._machines[index]
         return None
 
-    def _hold(self, container: _Container) -> None:
-        workload, on = container.workload, container.machine.node.name
-        workload.starting[container] = None
-        workload.on[on] = workload.on.get(on, 0) + 1
-        self._changed[workload] = None
+    def _become(self, container: _Container, state: ContainerState, delay: float) -> None:
+        """``container`` is in none of the sets any more; in so many seconds it changes again."""
+        container.state = state
+        getattr(container.workload, state)[container] = None
+        self._changed[container.workload] = None
+        self._schedule(container, delay)
+
+    def _take(self, container: _Container, size: Resources) -> None:
+        """It begins to run, and so takes this of its node."""
+        on, node = container.workload.on, container.machine.node.name
+        on[node] = on.get(node, 0) + 1
         for tally in self._tallies(container):
-            tally.take(container.size)
+            tally.take(size)
+
+    def _give_back(self, container: _Container, size: Resources) -> None:
+        """It runs no more."""
+        on, node = container.workload.on, container.machine.node.name
+        on[node] -= 1
+        if not on[node]:
+            del on[node]
+        for tally in self._tallies(container):
+            tally.give_back(size)
 
     def _tallies(self, container: _Container) -> list[Tally]:
         tallies = [self.total, container.machine.tally]
@@ -253,10 +312,8 @@ class World:
 
     def _stop(self, container: _Container) -> None:
         """``container`` has been taken out of its set already."""
-        container.state = ContainerState.STOPPING
-        container.workload.stopping[container] = None
-        self._changed[container.workload] = None
-        self._schedule(container, self.behaviour_of(container.workload.name).stop.draw(self._random))
+        delay = self.behaviour_of(container.workload.name).stop.draw(self._random)
+        self._become(container, ContainerState.STOPPING, delay)
 
     def _happen(self, container: _Container) -> None:
         container.event = 0
@@ -265,30 +322,31 @@ class World:
             self._end(container)
         elif container.state is ContainerState.RUNNING or behaviour.exits_after == 0:
             self._fail(container, "exited by itself" if container.state is ContainerState.RUNNING else "did not start")
+        elif container.state is ContainerState.WARMING:
+            del container.workload.warming[container]
+            self._give_back(container, _running(container.size))
+            self._become(container, ContainerState.PAUSED, math.inf)
         else:
             del container.workload.starting[container]
-            container.state = ContainerState.RUNNING
-            container.workload.running[container] = None
-            self._changed[container.workload] = None
-            self._schedule(container, behaviour.lifetime(self._random))
+            self._become(container, ContainerState.RUNNING, behaviour.lifetime(self._random))
 
     def _fail(self, container: _Container, cause: str) -> None:
-        if container.state is not ContainerState.STOPPING:
+        if container.state not in {ContainerState.STOPPING, ContainerState.PAUSED}:
             container.workload.failed += 1
             container.workload.failure = cause
         self._end(container)
 
     def _end(self, container: _Container) -> None:
-        workload, on = container.workload, container.machine.node.name
+        workload = container.workload
         del getattr(workload, container.state)[container]
-        workload.on[on] -= 1
-        if not workload.on[on]:
-            del workload.on[on]
         self._changed[workload] = None
         self._void += container.event != 0
         container.event = 0
+        if container.state is not ContainerState.PAUSED:
+            self._give_back(container, container.size)
+            return
         for tally in self._tallies(container):
-            tally.give_back(container.size)
+            tally.give_back(_paused(container.size))
 
     def _schedule(self, container: _Container, delay: float) -> None:
         self._void += container.event != 0
@@ -301,3 +359,13 @@ class World:
             self._queue = [entry for entry in self._queue if entry[2].event == entry[1]]
             heapify(self._queue)
             self._void = 0
+
+
+def _running(size: Resources) -> Resources:
+    """What of its size a container takes only while it runs."""
+    return Resources({name: amount for name, amount in size.items() if name in RUNNING})
+
+
+def _paused(size: Resources) -> Resources:
+    """The rest of it."""
+    return Resources({name: amount for name, amount in size.items() if name not in RUNNING})

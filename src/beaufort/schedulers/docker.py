@@ -11,16 +11,18 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-from beaufort.model import Cluster, Service
+from beaufort.model import NO_STANDBY, Cluster, Service, Standby
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 from beaufort.quantity import Secret
 from beaufort.schedulers.engine.client import Address, Client, Silent
 from beaufort.schedulers.engine.crew import Crew, Order
 from beaufort.schedulers.engine.fleet import Fleet
+from beaufort.schedulers.engine.freezer import Freezer
 from beaufort.schedulers.engine.images import Images, Registries
-from beaufort.schedulers.engine.launch import DockerLaunch, body, check, has_check, said
+from beaufort.schedulers.engine.keeper import Keeper
+from beaufort.schedulers.engine.launch import DockerLaunch, body, check, has_check, marked, said
 from beaufort.schedulers.engine.link import Link
 from beaufort.schedulers.engine.occupation import Occupation
 from beaufort.victims import victims
@@ -55,6 +57,7 @@ class Docker:
     """
 
     launch_options: ClassVar[type] = DockerLaunch
+    holds: ClassVar[frozenset[str]] = frozenset({"created", "paused", "frozen"})
 
     def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
         self,
@@ -71,8 +74,8 @@ class Docker:
         self._deployment = deployment
         self._client = Client(Address(url or os.environ.get("DOCKER_HOST") or HERE, tls_ca, tls_cert, tls_key))
         self._registries = _registries(registries)
-        self._wanted: dict[str, int] = {}
-        self._proven: dict[str, dict[str, Any]] = {}
+        self._wanted: dict[str, tuple[int, Standby]] = {}
+        self._proven: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -80,7 +83,8 @@ class Docker:
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             self._fleet = Fleet(self._deployment)
             self._images = Images(self._client, self._tasks, self._registries)
-            self._crew = Crew(self._client, self._fleet, self._images, self._tasks)
+            keeper = Keeper(self._client, self._fleet, Freezer())
+            self._crew = Crew(self._client, self._fleet, self._images, keeper, self._tasks)
             self._occupation = Occupation(self._client, self._fleet)
             self._link = Link(self._client, self._fleet, self._deployment, self._tasks, self._crew.attend)
             self._stack = stack.pop_all()
@@ -112,32 +116,35 @@ class Docker:
                 raise Unreachable(str(self._link.error))  # to try again at once would take as long again
             await self._ready()
 
-    async def scale(self, service: Service, count: int) -> None:
+    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
         try:
-            await self._scale(service, count)
+            await self._scale(service, count, standby)
         finally:
             self._fleet.touch()  # what was accepted is in a snapshot that comes after it was
 
-    async def _scale(self, service: Service, count: int) -> None:
-        self._wanted[service.name] = count
+    async def _scale(self, service: Service, count: int, standby: Standby) -> None:
+        self._wanted[service.name] = count, standby
         await self._ready()
         grows = len(self._fleet.current(service.name)) < count
         order = await self._order(service) if grows else None
-        busy = await self._occupation.ask(service, self._wanted[service.name])
+        busy = await self._occupation.ask(service, self._wanted[service.name][0])
         await self._ready()  # which may not have lasted
         # From here until all is begun nothing is awaited: what is counted is what is acted on. Of several requests the
         # latest holds.
-        count = self._wanted[service.name]
+        count, standby = self._wanted[service.name]
         current = [replace(each, busy=busy.get(each.id)) for each in self._fleet.current(service.name)]
         self._crew.acting = True
-        self._fleet.clear()
         drain = said(service).drain_timeout
         for victim in victims(current, len(current) - count):
             self._fleet.stop(victim, time.time() + drain if victim.busy and drain is not None else None)
         missing = count - len(current)
         begun = [] if order is None else [self._crew.start(order) for _ in range(missing)]
-        self._crew.attend()
-        if order is not None and begun and self._proven.get(service.name) != order.body:
+        self._crew.hold(service.name, standby, order)
+        if order is None and standby.total:
+            order = await self._order(service)
+            await self._ready()
+            self._crew.hold(service.name, self._wanted[service.name][1], order)
+        if order is not None and begun and self._proven.get(service.name) != order.spec:
             await self._prove(order, begun)
 
     async def _ready(self) -> None:
@@ -153,9 +160,9 @@ class Docker:
             image = await self._images.ready(service.launch.image)
         except SchedulerError as error:
             raise type(error)(f"{service.name}: {error}") from error
-        made_of = body(service, self._deployment)
         networks = said(service).networks[1:]
-        return Order(service.name, service.priority, made_of, networks, checked=has_check(made_of, image))
+        made_of, spec = marked(body(service, self._deployment), image, networks)
+        return Order(service.name, service.priority, made_of, spec, networks, checked=has_check(made_of, image))
 
     async def _prove(self, order: Order, begun: Sequence[asyncio.Task[SchedulerError | None]]) -> None:
         """Returns when one has started: then others of the kind can start too. Raises when none can."""
@@ -165,7 +172,7 @@ class Docker:
             if self._link.error is not None:
                 raise Unreachable(str(self._link.error))
             if not all(task.result() for task in done):
-                self._proven[order.service] = order.body
+                self._proven[order.service] = order.spec
                 return
             self._crew.withdraw(order)
             done, _ = await asyncio.wait(begun)

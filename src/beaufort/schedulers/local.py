@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from beaufort.model import Cluster, Container, ContainerState, Counts, Service
+from beaufort.model import NO_STANDBY, Cluster, Container, ContainerState, Counts, Service, Standby
 from beaufort.protocols import HEARTBEAT, NoRoom, Rejected, SchedulerError
 from beaufort.schedulers.custody import Custody
 from beaufort.schedulers.directory import Directory
@@ -137,7 +137,7 @@ class Local:
             )
         return counts
 
-    async def scale(self, service: Service, count: int) -> None:
+    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
         async with self._turns[service.name]:
             current = [
                 container

@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from beaufort import clock
 from beaufort.behaviour import Behaviour, Delay
-from beaufort.model import Cluster, Node, Resources, Service
+from beaufort.model import NO_STANDBY, Cluster, Node, Resources, Service, Standby
 from beaufort.protocols import HEARTBEAT
 from beaufort.quantity import AtLeast, Bytes, Cores, Seconds
 from beaufort.world import Link, World
@@ -28,6 +28,8 @@ class Simulated:
     medians, about which they vary log-normally by ``spread``. Running ones fail ``failure_rate`` times a second each.
     The same ``seed`` gives the same history.
     """
+
+    holds: ClassVar[frozenset[str]] = frozenset({"created", "paused"})
 
     def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
         self,
@@ -90,11 +92,11 @@ class Simulated:
                 yield self._snapshot(services, before)
             await self._next(touched)
 
-    async def scale(self, service: Service, count: int) -> None:
+    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
         await self._answer(service.name)
         self._world.advance(self._now())
         try:
-            self._world.scale(service, count)
+            self._world.scale(service, count, standby)
         finally:
             if self._world.changed:
                 self._touch()

@@ -11,7 +11,7 @@ import msgspec
 from beaufort.protocols import SchedulerError
 from beaufort.schedulers.engine.answers import Event
 from beaufort.schedulers.engine.client import Client
-from beaufort.schedulers.engine.fleet import DEPLOYMENT
+from beaufort.schedulers.engine.held import DEPLOYMENT
 
 __all__ = ["Events", "witnessed"]
 

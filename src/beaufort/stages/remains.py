@@ -13,7 +13,7 @@ import msgspec
 from beaufort.protocols import SchedulerError, Unreachable
 from beaufort.schedulers.engine.answers import Listed
 from beaufort.schedulers.engine.client import Client, Refusal
-from beaufort.schedulers.engine.fleet import SERVICE
+from beaufort.schedulers.engine.held import SERVICE
 
 __all__ = ["DEMO", "IMAGE_OF", "REPOSITORY", "Remains", "remove", "sweep"]
 

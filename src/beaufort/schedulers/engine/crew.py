@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
+from beaufort.model import Standby
+from beaufort.protocols import SchedulerError, Unreachable
 from beaufort.schedulers.engine.answers import Created
 from beaufort.schedulers.engine.client import WORK, Client, Refusal
-from beaufort.schedulers.engine.fleet import Fleet, Held, Phase
+from beaufort.schedulers.engine.fleet import Fleet
+from beaufort.schedulers.engine.held import Held, Phase
 from beaufort.schedulers.engine.images import Images
+from beaufort.schedulers.engine.keeper import Keeper
 from beaufort.schedulers.engine.lanes import Lanes
 from beaufort.schedulers.engine.obituary import obituary
+from beaufort.schedulers.engine.refusals import NO_IMAGE, mapped
 
 __all__ = ["Crew", "Order", "stop_within"]
 
@@ -35,29 +39,17 @@ LEAVE = 5.0
 LEAST_LANES, LANES_PER_CORE = 4, 2
 """How many starts an engine is asked for at once: with more it gets no faster, and the first are later."""
 
-FULL = (
-    "no space left on device",
-    "disk quota exceeded",
-    "cannot allocate memory",
-    "resource temporarily unavailable",
-    "too many open files",
-    "port is already allocated",
-    "address already in use",
-)
-WRONG = ("executable file not found", "unable to find user", "no matching entries in", "cannot unmarshal")
-"""In the words of engines that answer a wrong request as if the fault were theirs."""
-
-NO_IMAGE, NO_CONTAINER = "o such image", "o such container"
-"""In the words of engines, with a large letter or a small one: what is missing was there, and others have removed it."""
-
 
 @dataclass(eq=False, slots=True)
 class Order:
-    """What new containers of a service are made from. ``awaited``: somebody waits to hear how the starts go."""
+    """What new containers of a service are made from; ``spec`` tells it from others. ``awaited``: somebody waits to hear
+    how the starts go.
+    """
 
     service: str
     priority: int
     body: dict[str, Any]
+    spec: str
     networks: tuple[str, ...] = ()
     checked: bool = False
     awaited: bool = False
@@ -67,13 +59,15 @@ class Order:
 class Crew:
     """Nothing is started, stopped or removed before ``acting`` is set: until then we only look on."""
 
-    def __init__(self, client: Client, fleet: Fleet, images: Images, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, client: Client, fleet: Fleet, images: Images, keeper: Keeper, tasks: asyncio.TaskGroup) -> None:
         self.acting = False
         self._client = client
         self._fleet = fleet
         self._images = images
+        self._keeper = keeper
         self._tasks = tasks
         self._lanes = Lanes(LEAST_LANES)
+        self._errands: dict[Held, asyncio.Task[SchedulerError | None]] = {}
         self._short: set[asyncio.Task[Any]] = set()
         self._burying: set[str] = set()
 
@@ -82,10 +76,28 @@ class Crew:
         self._lanes.width = max(LEAST_LANES, LANES_PER_CORE * cores)
 
     def start(self, order: Order) -> asyncio.Task[SchedulerError | None]:
-        """One more of an order, or the reason why not."""
-        held = self._fleet.begin(order.service, time.time(), checked=order.checked)
-        order.begun.append(held)
-        return self._send(held, self._start(held, order), short=True)
+        """One more of an order, or the reason why not. What is ready is taken first."""
+        held = self._keeper.pick(order.service, order.spec)
+        if held is None:
+            held = self._fleet.begin(order.service, time.time(), checked=order.checked, spec=order.spec)
+            order.begun.append(held)
+            return self._send(held, self._start(held, order), short=True)
+        was = held.phase
+        self._fleet.turn(held, Phase.STARTING)
+        if held in self._errands:
+            return self._errands[held]  # it is being made, and will then be started
+        errand = self._wake(held) if was is Phase.PAUSED else self._start_made(held, order)
+        return self._send(held, errand, short=True)
+
+    def hold(self, service: str, standby: Standby, order: Order | None) -> None:
+        """Makes what is ready as much as this. Without an order nothing is made."""
+        self._keeper.trim(service, standby, None if order is None else order.spec)
+        if order is not None:
+            for phase, still in self._keeper.missing(service, standby):
+                held = self._fleet.begin(service, time.time(), checked=order.checked, phase=phase, spec=order.spec)
+                held.still = still
+                self._send(held, self._make_ready(held, order), short=True)
+        self.attend()
 
     def withdraw(self, order: Order) -> None:
         """Those of it that have not been asked for are not wanted any more."""
@@ -118,14 +130,20 @@ class Crew:
             return
         elif held.phase is Phase.STOPPING:
             self._send(held, self._stop(held), short=False)
-        elif held.phase is Phase.STARTING and held.asked and not held.up:
+        elif held.phase is Phase.LEAVING:
+            self._send(held, self._remove(held), short=True)
+        elif held.phase in {Phase.STARTING, Phase.WARMING} and held.asked and not held.up:
             self._send(held, self._start_again(held), short=True)
+        elif held.phase is Phase.STARTING and held.still:
+            self._send(held, self._wake(held), short=True)
+        elif held.phase is Phase.WARMING and held.up and (held.serves or not held.checked):
+            self._send(held, self._pause(held), short=True)
 
     def _send(
         self, held: Held, errand: Coroutine[Any, Any, SchedulerError | None], *, short: bool
     ) -> asyncio.Task[SchedulerError | None]:
         held.working = True
-        task = self._tasks.create_task(self._run(held, errand), name=f"docker {held.name}")
+        task = self._errands[held] = self._tasks.create_task(self._run(held, errand), name=f"docker {held.name}")
         return self._keep(task) if short else task
 
     def _keep(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
@@ -140,6 +158,7 @@ class Crew:
         except Unreachable as lost:
             error = lost  # it is as it was, as far as is known; whoever looks next finds out
         held.working = False
+        del self._errands[held]
         if error is None:
             self.attend()
         return error
@@ -149,20 +168,73 @@ class Crew:
             if held.phase is not Phase.WAITING:
                 return None
             held.phase = Phase.STARTING
+            begun = time.monotonic()
+            try:
+                await self._make(held, order)
+            except Refusal as refusal:
+                return self._refused(held, order, refusal)
+            self._fleet.paces.took(held.service, "new", time.monotonic() - begun)
+        return None
+
+    async def _make_ready(self, held: Held, order: Order) -> SchedulerError | None:
+        """After everything that is to serve."""
+        async with self._lanes.lane(math.inf):
+            if held.phase not in {Phase.SPARE, Phase.WARMING}:
+                return None
             try:
                 await self._make(held, order)
             except Refusal as refusal:
                 return self._refused(held, order, refusal)
         return None
 
+    async def _start_made(self, held: Held, order: Order) -> SchedulerError | None:
+        """One that is made already, or will be in a moment by whoever is making it."""
+        async with self._lanes.lane(order.priority):
+            begun = time.monotonic()
+            try:
+                await self._start_it(held)
+            except Refusal as refusal:
+                return self._refused(held, order, refusal)
+            self._fleet.paces.took(held.service, "created", time.monotonic() - begun)
+        return None
+
     async def _make(self, held: Held, order: Order) -> None:
+        held.sent = True
         query = {"name": held.name}
         made = await self._client.ask("POST", "/containers/create", Created, within=WORK, query=query, body=order.body)
         self._fleet.made(held, made.id)
         for network in order.networks:
             await self._client.tell("POST", f"/networks/{network}/connect", body={"Container": made.id})
-        if held.phase is Phase.STARTING:
+        if held.phase is Phase.GONE:
+            self._fleet.drop(held)
+        elif held.phase in {Phase.STARTING, Phase.WARMING}:
             await self._start_it(held)
+
+    async def _pause(self, held: Held) -> SchedulerError | None:
+        try:
+            await self._keeper.pause(held)
+        except Refusal as refusal:
+            self._fleet.fail(held.service, f"could not be paused: {refusal.words}")
+            self._fleet.turn(held, Phase.STOPPING)
+        return None
+
+    async def _wake(self, held: Held) -> SchedulerError | None:
+        try:
+            await self._keeper.wake(held)
+        except Refusal as refusal:
+            self._fleet.fail(held.service, f"could not be woken: {refusal.words}")
+            self._fleet.turn(held, Phase.LEAVING)
+        return None
+
+    async def _remove(self, held: Held) -> SchedulerError | None:
+        try:
+            await self._keeper.remove(held)
+        except Refusal as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND:
+                await asyncio.sleep(PAUSE)
+                return None
+        self._fleet.ended(held)
+        return None
 
     async def _start_it(self, held: Held) -> None:
         held.asked = True
@@ -178,7 +250,7 @@ class Crew:
         return None
 
     def _refused(self, held: Held, order: Order, refusal: Refusal) -> SchedulerError:
-        error = _mapped(order.service, refusal)
+        error = mapped(order.service, refusal)
         if NO_IMAGE in refusal.words:
             self._images.forget(order.body["Image"])  # it is pulled again for the next start
         self._fleet.drop(held)
@@ -235,14 +307,3 @@ def stop_within(held: Held) -> dict[str, Any]:
         return {"within": STOP}
     left = max(0, math.ceil(held.drain_until - time.time()))
     return {"within": STOP + left, "query": {"t": str(left)}}
-
-
-def _mapped(service: str, refusal: Refusal) -> SchedulerError:
-    words = f"{service}: {refusal.words}"
-    if any(full in refusal.words for full in FULL):
-        return NoRoom(words)
-    removed = NO_IMAGE in refusal.words or NO_CONTAINER in refusal.words
-    absent = refusal.status == HTTPStatus.NOT_FOUND and not removed
-    if refusal.status == HTTPStatus.BAD_REQUEST or absent or any(wrong in refusal.words for wrong in WRONG):
-        return Rejected(words)
-    return SchedulerError(words)

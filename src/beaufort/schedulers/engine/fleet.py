@@ -9,69 +9,16 @@ import asyncio
 import itertools
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from beaufort.model import Container, ContainerState, Counts
+from beaufort.model import Container, Counts, Standby
 from beaufort.schedulers.engine.answers import Event, Listed
+from beaufort.schedulers.engine.held import ALIVE, CURRENT, SERVICE, SPEC, Held, Phase
+from beaufort.schedulers.engine.paces import Paces
 
-__all__ = ["DEPLOYMENT", "SERVICE", "Fleet", "Held", "Phase"]
+__all__ = ["Fleet"]
 
-DEPLOYMENT, SERVICE = "beaufort.deployment", "beaufort.service"
-"""The labels by which a container is ours."""
-
-ALIVE = {"running", "paused", "restarting"}
-
-
-class Phase(Enum):
-    SPARE = "made, and not to be started"
-    WAITING = "to be started, and nothing asked of the engine yet"
-    STARTING = "being made and started, or not healthy"
-    RUNNING = "serves"
-    STOPPING = "asked to end"
-    ENDED = "ended unasked, and it is being asked why"
-    GONE = "not held any more"
-
-
-CURRENT = {Phase.WAITING, Phase.STARTING, Phase.RUNNING}
-STATES = {
-    Phase.WAITING: ContainerState.STARTING,
-    Phase.STARTING: ContainerState.STARTING,
-    Phase.RUNNING: ContainerState.RUNNING,
-    Phase.STOPPING: ContainerState.STOPPING,
-    Phase.ENDED: ContainerState.STOPPING,
-}
-
-
-@dataclass(eq=False, slots=True)
-class Held:
-    """One container. Without an ``id`` the engine is not known to have made it.
-
-    ``up``: its process runs. ``checked``: it has a health check, and serves when that says so. ``code``: its exit code.
-    ``kill_at``: it was asked to stop by the Beaufort before, which gave it until then (seconds since the epoch).
-    ``drain_until``: it was busy when it was asked to stop, and may go on until then.
-    ``asked``: the engine has been asked to start it. ``working``: something is being asked of the engine about it.
-    ``stamp``: when it last changed, in the fleet's count.
-    """
-
-    name: str
-    service: str
-    phase: Phase
-    id: str = ""
-    started_at: float = 0.0
-    up: bool = False
-    checked: bool = False
-    code: int | None = None
-    kill_at: float | None = None
-    drain_until: float | None = None
-    asked: bool = False
-    working: bool = False
-    stamp: int = 0
-
-    @property
-    def container(self) -> Container:
-        return Container(self.name, self.service, STATES[self.phase], self.started_at)
+KEPT = {Phase.PAUSED, Phase.LEAVING}
 
 
 class Fleet:
@@ -82,6 +29,7 @@ class Fleet:
         self.failed: Counter[str] = Counter()
         self.failure: dict[str, str] = {}
         self.graves: set[str] = set()
+        self.paces = Paces()
         self._deployment = deployment
         self._held: dict[str, Held] = {}
         self._ids: dict[str, Held] = {}
@@ -107,18 +55,26 @@ class Fleet:
         for name in dict.fromkeys([*services, *(service for service, _ in tally), *self.failed]):
             starting = tally[name, Phase.WAITING] + tally[name, Phase.STARTING]
             stopping = tally[name, Phase.STOPPING] + tally[name, Phase.ENDED]
-            held = tally[name, Phase.RUNNING] + starting + stopping
+            warming = tally[name, Phase.WARMING]
+            held = tally[name, Phase.RUNNING] + starting + stopping + warming
             failed = self.failed[name] - before.get(name, 0)
             counts[name] = Counts(
                 running=tally[name, Phase.RUNNING],
                 starting=starting,
                 stopping=stopping,
-                standby=tally[name, Phase.SPARE],
+                standby=self._standby(name, tally[name, Phase.SPARE]),
+                warming=warming,
                 failed=failed,
                 failure=self.failure[name] if failed else "",
                 on={node: held} if held else {},
+                start_seconds=self.paces.of(name),
             )
         return counts
+
+    def _standby(self, service: str, created: int) -> Standby:
+        """What is being removed keeps its memory until it is gone."""
+        kept = Counter(each.still for each in self if each.service == service and each.phase in KEPT)
+        return Standby(created, kept["paused"], kept["frozen"])
 
     # What we ask for.
 
@@ -126,11 +82,11 @@ class Fleet:
         """Those that run or are about to."""
         return [held.container for held in self if held.service == service and held.phase in CURRENT]
 
-    def begin(self, service: str, now: float, *, checked: bool) -> Held:
-        """One more is to be started. Its name is one that nobody else gives."""
+    def begin(self, service: str, now: float, *, checked: bool, phase: Phase = Phase.WAITING, spec: str = "") -> Held:
+        """One more is to be made. Its name is one that nobody else gives."""
         words = ["".join(c if c.isascii() and c.isalnum() else "-" for c in w) for w in (self._deployment, service)]
         name = f"beaufort-{'-'.join(words)}-{secrets.token_hex(6)}"
-        held = self._held[name] = Held(name, service, Phase.WAITING, started_at=now, checked=checked)
+        held = self._held[name] = Held(name, service, phase, started_at=now, checked=checked, spec=spec)
         self.touch(held)
         return held
 
@@ -149,11 +105,14 @@ class Fleet:
             held.phase, held.drain_until = Phase.STOPPING, drain_until
             self.touch(held)
 
-    def clear(self) -> None:
-        """What was made and not started is to go."""
-        for held in self:
-            if held.phase is Phase.SPARE and not held.working:
-                self.drop(held)
+    def ready(self, service: str, phase: Phase) -> list[Held]:
+        """Those of the service that are in this phase, the oldest first."""
+        return [held for held in self if held.service == service and held.phase is phase]
+
+    def turn(self, held: Held, phase: Phase) -> None:
+        """From now on this is wanted of it."""
+        held.phase = phase
+        self.touch(held)
 
     def drop(self, held: Held) -> None:
         """It is held no more. If the engine has it still, it is to be removed."""
@@ -180,7 +139,7 @@ class Fleet:
         held.up = True
         if at is not None:
             held.started_at = at
-        if held.phase is not Phase.STOPPING:
+        if held.phase in {Phase.SPARE, *CURRENT}:
             held.phase = Phase.STARTING if held.checked else Phase.RUNNING
         self.touch(held)
 
@@ -189,7 +148,7 @@ class Fleet:
         if held.phase in {Phase.GONE, Phase.ENDED}:
             return
         held.up, held.code = False, code
-        if held.phase in {Phase.STOPPING, Phase.SPARE}:
+        if held.phase in {Phase.STOPPING, Phase.SPARE, Phase.LEAVING}:
             self.drop(held)
         else:
             held.phase = Phase.ENDED
@@ -200,7 +159,7 @@ class Fleet:
         id_, told, at = event.actor.id, event.actor.attributes, event.at / 1e9
         held = self._find(id_, told.get("name", ""))
         if held is None and id_ not in self._gone and event.action in {"create", "start"}:
-            held = self._adopt(id_, told["name"], told[SERVICE], at)
+            held = self._adopt(id_, told["name"], told, at)
         if held is not None:
             self._happened(held, event.action, at, told)
         if event.action == "destroy":
@@ -219,18 +178,26 @@ class Fleet:
                 self._health(held, serves=action == "health_status: healthy")
 
     def _health(self, held: Held, *, serves: bool) -> None:
-        held.checked = True
+        held.checked, held.serves = True, serves
         phase = Phase.RUNNING if serves else Phase.STARTING
         if held.up and held.phase in CURRENT and held.phase is not phase:
             held.phase = phase
             self.touch(held)
 
+    def knows(self, id_: str) -> bool:
+        """Whether it is held, or is known to be going."""
+        return id_ in self._ids or id_ in self._gone
+
     def mark(self) -> int:
         """To be taken before a list is asked for: what changes after it may not be in the list."""
         return self._stamp
 
-    def listed(self, containers: Sequence[Listed], mark: int, stopping: Mapping[str, float]) -> None:
-        """A full list. Mends what no event has told. ``stopping``: those found that were asked to end, and until when."""
+    def listed(
+        self, containers: Sequence[Listed], mark: int, stopping: Mapping[str, float], frozen: Collection[str] = ()
+    ) -> None:
+        """A full list. Mends what no event has told. ``stopping``: those found that were asked to end, and until when.
+        ``frozen``: those that are frozen, of which the engine knows nothing.
+        """
         for index, each in enumerate(containers):
             held = self._ids.get(each.id) or self._held.get(each.name)
             newer = held is not None and held.stamp > mark
@@ -239,7 +206,8 @@ class Fleet:
                 self._correct(held, each)
             elif held is None and each.id not in self._gone:
                 # Of those made in the same second, the list tells the younger first.
-                self._found(each, each.created - index * 1e-6, stopping.get(each.id))
+                still = "frozen" if each.id in frozen else "paused" if each.state == "paused" else ""
+                self._found(each, each.created - index * 1e-6, stopping.get(each.id), still)
         ids, names = {each.id for each in containers}, {each.name for each in containers}
         for held in self:
             if held.id not in ids and held.name not in names and held.stamp <= mark:
@@ -261,18 +229,21 @@ class Fleet:
             self.made(held, id_)
         return held if held is not None and held.id == id_ else None
 
-    def _adopt(self, id_: str, name: str, service: str, at: float) -> Held:
-        held = self._held[name] = Held(name, service, Phase.SPARE, started_at=at)
+    def _adopt(self, id_: str, name: str, labels: Mapping[str, str], at: float) -> Held:
+        held = Held(name, labels[SERVICE], Phase.SPARE, started_at=at, sent=True, spec=labels.get(SPEC, ""))
+        self._held[name] = held
         self.made(held, id_)
         return held
 
-    def _found(self, listed: Listed, at: float, kill_at: float | None) -> None:
+    def _found(self, listed: Listed, at: float, kill_at: float | None, still: str) -> None:
         assert listed.labels is not None
-        held = self._adopt(listed.id, listed.name, listed.labels[SERVICE], at)
+        held = self._adopt(listed.id, listed.name, listed.labels, at)
         if listed.state in ALIVE:
             self._seen_alive(held, listed)
             if kill_at is not None:
                 held.phase, held.kill_at = Phase.STOPPING, kill_at
+            elif still:
+                held.phase, held.still = Phase.PAUSED, still
         elif listed.state != "created":
             self.drop(held)
 
@@ -281,9 +252,8 @@ class Fleet:
             self._seen_alive(held, listed)
         elif listed.state != "created":
             self.ended(held)
-        elif held.phase is Phase.STARTING and not held.working and not held.asked:
-            held.phase = Phase.SPARE
-            self.touch(held)
+        elif held.phase in {Phase.STARTING, Phase.WARMING} and not held.working and not held.asked:
+            self.turn(held, Phase.SPARE)
 
     def _seen_alive(self, held: Held, listed: Listed) -> None:
         held.checked = held.checked or "health" in listed.status

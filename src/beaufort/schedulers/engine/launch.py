@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -15,9 +16,9 @@ from beaufort.model import Service
 from beaufort.quantity import AtLeast, Between, Seconds, shown
 from beaufort.schedulers.engine import busy
 from beaufort.schedulers.engine.answers import Image
-from beaufort.schedulers.engine.fleet import DEPLOYMENT, SERVICE
+from beaufort.schedulers.engine.held import DEPLOYMENT, SERVICE, SPEC
 
-__all__ = ["DRAIN", "DockerLaunch", "body", "check", "has_check", "said"]
+__all__ = ["DRAIN", "DockerLaunch", "body", "check", "has_check", "marked", "said"]
 
 DRAIN = "beaufort.drain"
 """The label by which the next Beaufort knows how many seconds a busy one was given to end."""
@@ -45,6 +46,7 @@ OURS: Mapping[str, str] = MappingProxyType(
         "HostConfig.AutoRemove": "Beaufort removes what has ended, once it knows why",
         "Labels." + DEPLOYMENT: "it says whose the container is",
         "Labels." + SERVICE: "it says whose the container is",
+        "Labels." + SPEC: "it says what the container was made from",
         "Labels." + DRAIN: "drain_timeout is the key for it",
     }
 )
@@ -196,6 +198,12 @@ def body(service: Service, deployment: str) -> dict[str, Any]:
         "HostConfig": _host(service, launch, ports),
     }
     return _merged({**_without_nothing(ours), "StopTimeout": math.ceil(service.launch.grace)}, launch.docker)
+
+
+def marked(body: dict[str, Any], image: Image, networks: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """The body with a label that tells containers of it from others, and what the label says."""
+    spec = hashlib.sha256(msgspec.json.encode((body, image.id, networks), order="deterministic")).hexdigest()[:16]
+    return {**body, "Labels": {**body["Labels"], SPEC: spec}}, spec
 
 
 def _host(service: Service, launch: DockerLaunch, ports: Iterable[re.Match[str]]) -> dict[str, Any]:

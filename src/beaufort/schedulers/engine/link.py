@@ -17,7 +17,9 @@ from beaufort.model import Node
 from beaufort.protocols import SchedulerError, Unreachable
 from beaufort.schedulers.engine.answers import Event, Info, Inspected, Listed, Settings
 from beaufort.schedulers.engine.client import ANSWER, Client, Refusal
-from beaufort.schedulers.engine.fleet import DEPLOYMENT, SERVICE, Fleet
+from beaufort.schedulers.engine.fleet import Fleet
+from beaufort.schedulers.engine.freezer import Freezer
+from beaufort.schedulers.engine.held import DEPLOYMENT, SERVICE
 from beaufort.schedulers.engine.launch import DRAIN
 from beaufort.schedulers.engine.others import Others
 
@@ -44,6 +46,7 @@ class Link:
         self.error: SchedulerError | None = Unreachable("the engine has not been asked yet")
         self._client = client
         self._fleet = fleet
+        self._freezer = Freezer()
         self._deployment = deployment
         self._tasks = tasks
         self._on_news = on_news
@@ -165,7 +168,8 @@ class Link:
         mark = self._fleet.mark()
         listed = await self._client.ask("GET", "/containers/json", list[Listed], query={"all": "1"})
         ours = [each for each in listed if self._is_ours(each.labels or {})]
-        self._fleet.listed(ours, mark, stopping)
+        new = [each.id for each in ours if each.state == "running" and not self._fleet.knows(each.id)]
+        self._fleet.listed(ours, mark, stopping, {id_ for id_ in new if self._freezer.is_frozen(id_)})
         await self._others.look([each for each in listed if not self._is_ours(each.labels or {})])
         self._fleet.touch()
 

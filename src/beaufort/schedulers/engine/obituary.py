@@ -7,7 +7,7 @@ import signal
 from beaufort.protocols import SchedulerError
 from beaufort.schedulers.engine.answers import Inspected, State
 from beaufort.schedulers.engine.client import Client, Refusal
-from beaufort.schedulers.engine.fleet import Held
+from beaufort.schedulers.engine.held import Held
 
 __all__ = ["obituary"]
 

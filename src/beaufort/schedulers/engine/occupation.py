@@ -15,7 +15,8 @@ from beaufort.protocols import SchedulerError
 from beaufort.schedulers.engine.answers import Placed
 from beaufort.schedulers.engine.busy import FOUND, HTTP, Door, address, door, matters
 from beaufort.schedulers.engine.client import Client, Refusal
-from beaufort.schedulers.engine.fleet import Fleet, Held, Phase
+from beaufort.schedulers.engine.fleet import Fleet
+from beaufort.schedulers.engine.held import Held, Phase
 from beaufort.schedulers.engine.launch import said
 
 __all__ = ["PATIENCE", "Occupation"]

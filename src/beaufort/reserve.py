@@ -1,0 +1,142 @@
+"""Reserve: what is held ready beyond what serves, so that a start is nearly free. It comes below every real need.
+
+What has been started and paused keeps its memory, which is given up as soon as somebody needs it to serve. Whatever
+takes the remainder goes on with what it has, and grows only past what is to be held ready. What grows into room that is
+yet to be freed is made ready beforehand, so that to start it is all that remains then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from beaufort.claims import Claims
+from beaufort.model import NO_STANDBY, Service, Standby
+from beaufort.pool import Amounts, Numbers, Pool
+from beaufort.room import Room
+
+__all__ = ["Reserve"]
+
+
+class Reserve:
+    """The standby of a fixed set of services, by priority. ``holds``: the kinds that the scheduler can hold.
+
+    ``wanted``: what each is to have ready; ``there``: what each has. ``warming``: how many of each run only to be paused,
+    asked for or seen. ``warm``: how many more may, by the totals.
+    """
+
+    def __init__(self, services: Sequence[Service], holds: Collection[str]) -> None:
+        count = len(services)
+        self.wanted: list[Standby] = [NO_STANDBY] * count
+        self.there: list[Standby] = [NO_STANDBY] * count
+        self.warm = np.zeros(count, dtype=np.int64)
+        self._most = [math.inf if service.max is None else service.max for service in services]
+        self._holds = holds
+        self._wants, self.warming, self._keep, self._there = np.zeros((4, count), dtype=np.int64)
+        self._calm = True
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the scheduler can hold anything ready."""
+        return bool(self._holds)
+
+    def want(self, which: Sequence[int], wanted: Sequence[Standby], *, nodes: bool) -> bool:
+        """These services are to have so much ready. True if that is not as before. Where there are several ``nodes``,
+        nobody says which one a paused container is on: so none are.
+        """
+        if not self.is_possible:
+            return False
+        before = [self.wanted[index] for index in which]
+        for index, standby in zip(which, wanted, strict=True):
+            self.wanted[index] = self._possible(standby, nodes=nodes)
+            self._wants[index] = self.wanted[index].total
+        return before != [self.wanted[index] for index in which]
+
+    def see(self, which: Sequence[int], there: Sequence[Standby], warming: Sequence[int]) -> None:
+        """These services now have so much ready, and so many ``warming``."""
+        if not self.is_possible:
+            return
+        for index, standby in zip(which, there, strict=True):
+            self.there[index] = standby
+        self._there[which] = [standby.total for standby in there]
+        self.warming[which] = warming
+
+    def reckon(self, granted: Numbers, pool: Pool, claims: Claims, room: Room) -> Numbers:
+        """What the pool leaves to be kept; and ``granted``, where what takes the remainder grows only past that."""
+        self._keep[:] = self.warm[:] = 0
+        base = np.where(claims.remainder, np.minimum(granted, room.staying), granted)
+        self._calm = not bool((base > room.current).any())
+        wants = [index for index in np.flatnonzero(self._wants).tolist() if self.wanted[index].kept]
+        if not wants:
+            return granted
+        free = pool.room - pool.need @ base - (pool.need - pool.rest) @ self.warming
+        for index in wants:
+            above = min(self.wanted[index].kept, self._most[index] - base[index])
+            keep = self._keep[index] = _fit(free, pool.rest[:, index], above)
+            free -= keep * pool.rest[:, index]
+        for index in wants if self._calm else ():
+            missing = self._keep[index] - self.there[index].kept - self.warming[index]
+            moment = pool.need[:, index] - pool.rest[:, index]
+            self.warm[index] = warm = max(0, _fit(free, moment, missing))
+            free -= warm * moment
+        for index in np.flatnonzero(granted > base).tolist():
+            more = _fit(free, pool.need[:, index], int(granted[index] - base[index]))
+            base[index] += more
+            free -= more * pool.need[:, index]
+        return base
+
+    def target(self, index: int, granted: int, starts: int, waiting: int, warm: int) -> Standby:
+        """What a service should have ready when ``starts`` have taken of it, ``waiting`` more wait for room, and ``warm``
+        begin to be warmed. While anybody is still to grow, nothing is made that nobody waits for.
+        """
+        wanted, there = self.wanted[index], self.there[index]
+        kept = there.kept - min(starts, there.kept)
+        created = there.created - min(starts - (there.kept - kept), there.created)
+        above = self._most[index] - granted
+        kept = int(min(kept + int(self.warming[index]) + warm, self._keep[index], above))
+        created = int(min(wanted.created if self._calm else min(wanted.created, created), above - kept))
+        if "created" in self._holds:
+            created = max(created, waiting - kept)
+        frozen = min(kept, wanted.frozen)
+        return Standby(created, kept - frozen, frozen)
+
+    def concerned(self, waiting: Numbers) -> list[int]:
+        """The services that have anything ready, or are to have."""
+        found = (self._wants > 0) | (self._there > 0) | (self.warming > 0) | (waiting > 0)
+        return [int(index) for index in np.flatnonzero(found)]
+
+    def why(self, waiting: int, lacks: bool) -> str:
+        """What a change of what is ready is for, in words."""
+        if waiting and lacks:
+            return f"makes ready what waits for room ({waiting})"
+        return "holds more ready" if lacks else "gives up what it held ready"
+
+    def lacks(self, index: int, target: Standby) -> bool:
+        """Whether there is less ready than that."""
+        return target.created > self.there[index].created or target.kept > self._kept(index)
+
+    def differs(self, index: int, target: Standby) -> bool:
+        return (target.created, target.kept) != (self.there[index].created, self._kept(index))
+
+    def _kept(self, index: int) -> int:
+        return self.there[index].kept + int(self.warming[index])
+
+    def _possible(self, standby: Standby, *, nodes: bool) -> Standby:
+        """Of the kinds that the scheduler holds; what it can't freeze it may pause, and the other way round."""
+        created = standby.created if "created" in self._holds else 0
+        if nodes or not {"paused", "frozen"} & set(self._holds):
+            return Standby(created)
+        if "frozen" not in self._holds:
+            return Standby(created, standby.kept)
+        if "paused" not in self._holds:
+            return Standby(created, frozen=standby.kept)
+        return Standby(created, standby.paused, standby.frozen)
+
+
+def _fit(free: Amounts, each: Amounts, most: float) -> int:
+    """How many of that size fit, of ``most``."""
+    needed = each > 0
+    fits = float(np.floor(np.maximum(free[needed], 0) / each[needed]).min(initial=math.inf))
+    return int(max(0, min(fits, most)))
