@@ -306,9 +306,9 @@ def busybox() -> bytes:
 
 
 @contextmanager
-def engine(*options: str, apart: bool = False) -> Iterator[Engine]:
+def engine(*options: str, size: str = "256m", apart: bool = False) -> Iterator[Engine]:
     """A daemon with these options; if it is to be ``apart``, with a network of its own, in which it may do anything."""
-    private = Engine(*options, apart=apart)
+    private = Engine(*options, size=size, apart=apart)
     try:
         private.open()
         yield private

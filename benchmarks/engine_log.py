@@ -1,0 +1,85 @@
+"""What ran when, by the engine's own event log: the one measure of what is started by Beaufort and without it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from beaufort.schedulers.engine.fleet import DEPLOYMENT, SERVICE
+from engine import Engine
+
+__all__ = ["EngineLog", "Moment", "logged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A container started (``more`` is 1) or ended (-1) at this time, in seconds since the epoch."""
+
+    at: float
+    deployment: str
+    service: str
+    more: int
+
+
+class EngineLog:
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self._news = asyncio.Event()
+
+    async def read(self, lines: aiohttp.StreamReader) -> None:
+        async for line in lines:
+            event = json.loads(line)
+            labels = event["Actor"]["Attributes"]
+            more = 1 if event["Action"] == "start" else -1
+            self.moments.append(Moment(event["timeNano"] / 1e9, labels[DEPLOYMENT], labels[SERVICE], more))
+            self._news.set()
+
+    def since(self, begin: float, deployment: str) -> Iterator[Moment]:
+        return (each for each in self.moments if each.at >= begin and each.deployment == deployment)
+
+    async def started(self, begin: float, deployment: str, service: str, count: int) -> float:
+        """The time at which the ``count``-th container of a service started, of those since ``begin``."""
+        async with asyncio.timeout(120):
+            while True:
+                self._news.clear()
+                ups = [each.at for each in self.since(begin, deployment) if each.service == service and each.more > 0]
+                if len(ups) >= count:
+                    return sorted(ups)[count - 1]
+                await self._news.wait()
+
+    def peak(self, deployment: str) -> int:
+        """The most that ever ran at once."""
+        most = running = 0
+        for each in self.since(0, deployment):
+            running += each.more
+            most = max(most, running)
+        return most
+
+    def levels(self, begin: float, deployment: str) -> Iterator[tuple[float, dict[str, int]]]:
+        """How many of each service ran from each moment on, in seconds after ``begin``."""
+        running: Counter[str] = Counter()
+        for each in self.since(0, deployment):
+            running[each.service] += each.more
+            yield each.at - begin, dict(running)
+
+
+@asynccontextmanager
+async def logged(engine: Engine) -> AsyncIterator[EngineLog]:
+    """All that carries our labels, of whatever deployment, from now on."""
+    log = EngineLog()
+    filters = json.dumps({"label": [DEPLOYMENT, SERVICE], "event": ["start", "die"]})
+    connector, forever = aiohttp.UnixConnector(str(engine.socket)), aiohttp.ClientTimeout(total=None)
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=forever) as session,
+        session.get("http://engine/v1.41/events", params={"filters": filters}) as answer,
+        asyncio.TaskGroup() as tasks,
+    ):
+        reading = tasks.create_task(log.read(answer.content))
+        yield log
+        reading.cancel()
