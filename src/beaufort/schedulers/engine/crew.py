@@ -24,6 +24,7 @@ from beaufort.schedulers.engine.keeper import Keeper
 from beaufort.schedulers.engine.lanes import Lanes
 from beaufort.schedulers.engine.obituary import obituary
 from beaufort.schedulers.engine.refusals import NO_IMAGE, mapped
+from beaufort.schedulers.engine.width import Width
 
 __all__ = ["Crew", "Order", "stop_within"]
 
@@ -37,7 +38,7 @@ LEAVE = 5.0
 """Seconds that what is being made may take, when we leave, to become whole."""
 
 LEAST_LANES, LANES_PER_CORE = 4, 2
-"""How many starts an engine is asked for at once: with more it gets no faster, and the first are later."""
+"""How many starts an engine is asked for at once, until it is known with how many it is fastest."""
 
 
 @dataclass(eq=False, slots=True)
@@ -66,14 +67,15 @@ class Crew:
         self._images = images
         self._keeper = keeper
         self._tasks = tasks
-        self._lanes = Lanes(LEAST_LANES)
         self._errands: dict[Held, asyncio.Task[SchedulerError | None]] = {}
+        self._width = Width(LEAST_LANES)
+        self._lanes = Lanes(self._width)
         self._short: set[asyncio.Task[Any]] = set()
         self._burying: set[str] = set()
 
     def adapt(self, cores: int) -> None:
         """To an engine of so many cores."""
-        self._lanes.width = max(LEAST_LANES, LANES_PER_CORE * cores)
+        self._width.begin(max(LEAST_LANES, LANES_PER_CORE * cores))
 
     def start(self, order: Order) -> asyncio.Task[SchedulerError | None]:
         """One more of an order, or the reason why not. What is ready is taken first."""
@@ -173,7 +175,9 @@ class Crew:
                 await self._make(held, order)
             except Refusal as refusal:
                 return self._refused(held, order, refusal)
-            self._fleet.paces.took(held.service, "new", time.monotonic() - begun)
+            if held.up:
+                self._lanes.went_well()
+                self._fleet.paces.took(held.service, "new", time.monotonic() - begun)
         return None
 
     async def _make_ready(self, held: Held, order: Order) -> SchedulerError | None:
