@@ -63,16 +63,17 @@ class BareEngine:
                 tasks.create_task(make())
         return ids
 
-    async def pause(self, ids: Iterable[str]) -> None:
-        await self._each(ids, "pause")
+    async def pause(self, ids: Sequence[str]) -> list[str]:
+        return await self._each(ids, "pause")
 
-    async def unpause(self, ids: Iterable[str]) -> None:
-        await self._each(ids, "unpause")
+    async def unpause(self, ids: Sequence[str]) -> list[str]:
+        return await self._each(ids, "unpause")
 
-    async def _each(self, ids: Iterable[str], verb: str) -> None:
+    async def _each(self, ids: Sequence[str], verb: str) -> list[str]:
         async with asyncio.TaskGroup() as tasks:
             for id_ in ids:
                 tasks.create_task(self._post(f"{id_}/{verb}"))
+        return list(ids)
 
     async def _create(self, body: Mapping[str, Any]) -> str:
         return str(json.loads(await self._post("create", body))["Id"])
@@ -98,6 +99,11 @@ class Freezer:
 
     def thaw(self) -> None:
         self._write("0", "THAWED")
+
+    @property
+    def thawed(self) -> bool:
+        """All run."""
+        return all(file.read_text().strip() in {"0", "THAWED"} for file in self._files)
 
     def _write(self, word: str, word_v1: str) -> None:
         for file in self._files:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import beaufort
-from bare_engine import BareEngine
+from bare_engine import BareEngine, Freezer
 from beaufort.controller import Controller
 from beaufort.model import Counts
 from beaufort.schedulers.engine.launch import body
@@ -98,6 +98,20 @@ class Rig:
         begin = time.time()
         ids = await doing()
         return await self.log.started(begin, self.theirs, starts, self.count) - begin, ids
+
+    async def thawed(self, ids: Sequence[str], doing: Callable[[], object]) -> float:
+        """Seconds from a new demand, or from doing it by hand, until they all run that were frozen past the engine.
+
+        No event tells it: their freezers are looked at all the time.
+        """
+        freezer = Freezer(ids)
+        await asyncio.sleep(QUIET)
+        assert not freezer.thawed
+        begin = time.perf_counter()
+        doing()
+        while not freezer.thawed:  # noqa: ASYNC110 - it is what is measured
+            await asyncio.sleep(0)
+        return time.perf_counter() - begin
 
     async def clear(self) -> None:
         await asyncio.to_thread(self.engine.clear)

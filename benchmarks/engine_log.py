@@ -19,12 +19,17 @@ __all__ = ["EngineLog", "Moment", "logged"]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A container started (``more`` is 1) or ended (-1) at this time, in seconds since the epoch."""
+    """What happened to a container, in seconds since the epoch. ``more``: how many more run since then."""
 
     at: float
     deployment: str
     service: str
-    more: int
+    action: str
+
+    @property
+    def more(self) -> int:
+        """One that is paused is held, and counts as running."""
+        return {"start": 1, "die": -1}.get(self.action, 0)
 
 
 class EngineLog:
@@ -36,21 +41,21 @@ class EngineLog:
         async for line in lines:
             event = json.loads(line)
             labels = event["Actor"]["Attributes"]
-            more = 1 if event["Action"] == "start" else -1
-            self.moments.append(Moment(event["timeNano"] / 1e9, labels[DEPLOYMENT], labels[SERVICE], more))
+            self.moments.append(Moment(event["timeNano"] / 1e9, labels[DEPLOYMENT], labels[SERVICE], event["Action"]))
             self._news.set()
 
     def since(self, begin: float, deployment: str) -> Iterator[Moment]:
         return (each for each in self.moments if each.at >= begin and each.deployment == deployment)
 
     async def started(self, begin: float, deployment: str, service: str, count: int) -> float:
-        """The time at which the ``count``-th container of a service started, of those since ``begin``."""
+        """When the ``count``-th container of a service was started, or was not paused any more, since ``begin``."""
         async with asyncio.timeout(120):
             while True:
                 self._news.clear()
-                ups = [each.at for each in self.since(begin, deployment) if each.service == service and each.more > 0]
-                if len(ups) >= count:
-                    return sorted(ups)[count - 1]
+                since = [each for each in self.since(begin, deployment) if each.service == service]
+                starts = sorted(each.at for each in since if each.action in {"start", "unpause"})
+                if len(starts) >= count:
+                    return starts[count - 1]
                 await self._news.wait()
 
     def peak(self, deployment: str) -> int:
@@ -73,7 +78,7 @@ class EngineLog:
 async def logged(engine: Engine) -> AsyncIterator[EngineLog]:
     """All that carries our labels, of whatever deployment, from now on."""
     log = EngineLog()
-    filters = json.dumps({"label": [DEPLOYMENT, SERVICE], "event": ["start", "die"]})
+    filters = json.dumps({"label": [DEPLOYMENT, SERVICE], "event": ["start", "unpause", "die"]})
     connector, forever = aiohttp.UnixConnector(str(engine.socket)), aiohttp.ClientTimeout(total=None)
     async with (
         aiohttp.ClientSession(connector=connector, timeout=forever) as session,

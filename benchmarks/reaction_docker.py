@@ -6,10 +6,8 @@ the most of ours that ran at once by that log, where there was ``room`` for so m
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import sys
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -17,7 +15,7 @@ from typing import Any
 
 from bare_engine import BareEngine, Freezer
 from docker_picture import take_picture
-from docker_rig import QUIET, Rig, alone, polite, runs, stubborn
+from docker_rig import Rig, alone, polite, runs, stubborn
 from engine import engine
 from engine_log import logged
 from trial import Plan, Row, controlled, ratios, until
@@ -65,26 +63,26 @@ async def bare_taken(rig: Rig) -> tuple[float, ...]:
     return taken, back
 
 
-async def bare_thawed(rig: Rig) -> tuple[float, ...]:
-    """By the time that the calls took: the engine logs nothing of what is done past it."""
+async def bare_paused(rig: Rig) -> tuple[float, ...]:
     ids = await rig.bare.start(rig.body("web"), rig.count)
     await rig.bare.pause(ids)
-    await asyncio.sleep(QUIET)
-    begin = time.perf_counter()
-    await rig.bare.unpause(ids)
-    unpaused = time.perf_counter() - begin
+    seconds, _ = await rig.by_hand(lambda: rig.bare.unpause(ids), "web")
+    return (seconds,)
+
+
+async def bare_frozen(rig: Rig) -> tuple[float, ...]:
+    ids = await rig.bare.start(rig.body("web"), rig.count)
     freezer = Freezer(ids)
     freezer.freeze()
-    begin = time.perf_counter()
-    freezer.thaw()
-    return unpaused, time.perf_counter() - begin
+    return (await rig.thawed(ids, freezer.thaw),)
 
 
 CASES_BY_NAME = {
     "free": Case(("room free",), alone, bare_free, ours_free),
     "taken": Case(("room taken", "room handed back"), polite, bare_taken, ours_taken),
     "stubborn": Case(("room taken, SIGTERM ignored", "handed back, SIGTERM ignored"), stubborn, bare_taken, ours_taken),
-    "standby": Case(("paused standby", "frozen standby"), alone, bare_thawed),
+    "paused": Case(("paused standby",), alone, bare_paused),
+    "frozen": Case(("frozen standby",), alone, bare_frozen),
 }
 CASES = (*CASES_BY_NAME, "throughput", "picture")
 
