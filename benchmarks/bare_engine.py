@@ -100,7 +100,6 @@ class Freezer:
     def thaw(self) -> None:
         self._write("0", "THAWED")
 
-    @property
     def thawed(self) -> bool:
         """All run."""
         return all(file.read_text().strip() in {"0", "THAWED"} for file in self._files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from docker_rig import Rig, runs
@@ -45,15 +45,17 @@ def drawn(
     """``levels``: how many run of each service from a time on. ``jumps``: what happened, by its time."""
 
     def x(at: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (min(max(at, -BEFORE), end) + BEFORE) / (end + BEFORE)
+        return LEFT + (WIDTH - LEFT - RIGHT) * (at + BEFORE) / (end + BEFORE)
 
     def y(count: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * count / (capacity + 1)
 
-    def steps(counts: Iterable[tuple[float, int]]) -> str:
-        path, level = "", 0
-        for at, count in counts:
-            path += f"{'L' if path else 'M'}{x(at):.1f},{y(level):.1f} L{x(at):.1f},{y(count):.1f} "
+    def steps(counts: Sequence[tuple[float, int]]) -> str:
+        before = [count for at, count in counts if at < -BEFORE]
+        level = before[-1] if before else 0
+        path = f"M{LEFT},{y(level):.1f} "
+        for at, count in counts[len(before) :]:
+            path += f"L{x(at):.1f},{y(level):.1f} L{x(at):.1f},{y(count):.1f} "
             level = count
         return f"{path}L{x(end):.1f},{y(level):.1f}"
 

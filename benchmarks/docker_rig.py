@@ -106,10 +106,10 @@ class Rig:
         """
         freezer = Freezer(ids)
         await asyncio.sleep(QUIET)
-        assert not freezer.thawed
+        assert not freezer.thawed()
         begin = time.perf_counter()
         doing()
-        while not freezer.thawed:  # noqa: ASYNC110 - it is what is measured
+        while not freezer.thawed():  # noqa: ASYNC110 - it is what is measured
             await asyncio.sleep(0)
         return time.perf_counter() - begin
 
