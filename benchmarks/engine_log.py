@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from beaufort.schedulers.engine.fleet import DEPLOYMENT, SERVICE
+from beaufort.schedulers.engine.held import DEPLOYMENT, SERVICE
 from engine import Engine
 
 __all__ = ["EngineLog", "Moment", "logged"]
