@@ -26,7 +26,7 @@ def allocate(pool: Pool, claims: Claims, room: Room, reserve: Reserve) -> tuple[
     What stays in the ``room`` breaks ties, so that equals do not swap from step to step, and is what a service in a
     non-preemptible band keeps against the others of the band.
     """
-    granted = reserve.reckon(_divide(pool, claims, room.staying), pool, claims, room)
+    granted = _leave(_divide(pool, claims, room.staying), pool, claims, room, reserve)
     if room.placement is None:
         return granted, np.maximum(granted - room.staying, 0)
     return _fit(pool, claims, room, room.placement, granted)
@@ -40,6 +40,19 @@ def _divide(pool: Pool, claims: Claims, held: Numbers) -> Numbers:
         division.raise_to(np.where(claims.priority < band.first, ordinary, 0))
         division.raise_to(np.where(claims.band == number, np.minimum(held, claims.most), 0))
     division.raise_to(ordinary)
+    division.raise_to(claims.most)
+    return division.counts
+
+
+def _leave(granted: Numbers, pool: Pool, claims: Claims, room: Room, reserve: Reserve) -> Numbers:
+    """Leaves room for what is to be kept ready: whatever takes the remainder goes on, and grows only past that."""
+    base = np.where(claims.remainder, np.minimum(granted, np.maximum(room.staying, claims.least)), granted)
+    taken = reserve.reckon(base, pool, room)
+    if not reserve.is_wanted:
+        return granted
+    division = Division(pool, claims.weight, claims.priority, room.staying)
+    division.give(np.arange(len(base)), base)
+    division.free -= taken
     division.raise_to(claims.most)
     return division.counts
 

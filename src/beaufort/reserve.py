@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from beaufort.claims import Claims
 from beaufort.model import NO_STANDBY, Service, Standby
 from beaufort.pool import Amounts, Numbers, Pool
 from beaufort.room import Room
@@ -63,29 +62,29 @@ class Reserve:
         self._there[which] = [standby.total for standby in there]
         self.warming[which] = warming
 
-    def reckon(self, granted: Numbers, pool: Pool, claims: Claims, room: Room) -> Numbers:
-        """What the pool leaves to be kept; and ``granted``, where what takes the remainder grows only past that."""
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is to be paused, which takes of the pool."""
+        return any(self.wanted[index].kept for index in np.flatnonzero(self._wants).tolist())
+
+    def reckon(self, base: Numbers, pool: Pool, room: Room) -> Amounts:
+        """What is to be kept beside the ``base``, the counts of all that comes first; returns what of each total that
+        takes, with what those need for a moment that are on their way there.
+        """
         self._keep[:] = self.warm[:] = 0
-        base = np.where(claims.remainder, np.minimum(granted, room.staying), granted)
         self._calm = not bool((base > room.current).any())
+        all_free = pool.room - pool.need @ base
+        free = all_free - (pool.need - pool.rest) @ self.warming
         wants = [index for index in np.flatnonzero(self._wants).tolist() if self.wanted[index].kept]
-        if not wants:
-            return granted
-        free = pool.room - pool.need @ base - (pool.need - pool.rest) @ self.warming
         for index in wants:
-            above = min(self.wanted[index].kept, self._most[index] - base[index])
-            keep = self._keep[index] = _fit(free, pool.rest[:, index], above)
+            keep = self._keep[index] = _fit(free, pool.rest[:, index], min(self._above(index, base), self._kept(index)))
             free -= keep * pool.rest[:, index]
         for index in wants if self._calm else ():
-            missing = self._keep[index] - self.there[index].kept - self.warming[index]
-            moment = pool.need[:, index] - pool.rest[:, index]
-            self.warm[index] = warm = max(0, _fit(free, moment, missing))
-            free -= warm * moment
-        for index in np.flatnonzero(granted > base).tolist():
-            more = _fit(free, pool.need[:, index], int(granted[index] - base[index]))
-            base[index] += more
-            free -= more * pool.need[:, index]
-        return base
+            missing = self._above(index, base) - self._kept(index)
+            warm = self.warm[index] = _fit(free, pool.need[:, index], missing)
+            self._keep[index] += warm
+            free -= warm * pool.need[:, index]
+        return np.asarray(all_free - free)
 
     def target(self, index: int, granted: int, starts: int, waiting: int, warm: int) -> Standby:
         """What a service should have ready when ``starts`` have taken of it, ``waiting`` more wait for room, and ``warm``
@@ -107,10 +106,13 @@ class Reserve:
         found = (self._wants > 0) | (self._there > 0) | (self.warming > 0) | (waiting > 0)
         return [int(index) for index in np.flatnonzero(found)]
 
-    def why(self, waiting: int, lacks: bool) -> str:
+    def why(self, index: int, target: Standby, waiting: int) -> str:
         """What a change of what is ready is for, in words."""
+        lacks = self.lacks(index, target)
         if waiting and lacks:
             return f"makes ready what waits for room ({waiting})"
+        if not self.differs(index, target):
+            return "what it holds ready may be of an earlier configuration"
         return "holds more ready" if lacks else "gives up what it held ready"
 
     def lacks(self, index: int, target: Standby) -> bool:
@@ -119,6 +121,10 @@ class Reserve:
 
     def differs(self, index: int, target: Standby) -> bool:
         return (target.created, target.kept) != (self.there[index].created, self._kept(index))
+
+    def _above(self, index: int, base: Numbers) -> float:
+        """How many are to be kept, as far as they could ever serve."""
+        return min(self.wanted[index].kept, self._most[index] - int(base[index]))
 
     def _kept(self, index: int) -> int:
         return self.there[index].kept + int(self.warming[index])

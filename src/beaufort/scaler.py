@@ -293,9 +293,7 @@ class Scaler:
         return actions
 
     def _prepare(self, waiting: Numbers) -> list[Action]:
-        """Have as much ready as there should be, where the count stays as it is. What was found, or was made for an
-        earlier configuration, is asked for once: whether it is of use is for the driver to see.
-        """
+        """Have as much ready as there should be, where the count stays as it is."""
         actions = []
         for index in self._reserve.concerned(waiting):
             work = self._works[index]
@@ -304,10 +302,12 @@ class Scaler:
             waits = int(waiting[index])
             target = self._reserve.target(index, int(self._granted[index]), 0, waits, self._warmable(index))
             lacks = self._reserve.lacks(index, target)
-            unsure = work.prepared is None and target.total and work.backoff.is_calm
-            if unsure or (self._reserve.differs(index, target) and (lacks or target != work.prepared)):
+            differs = self._reserve.differs(index, target) and (lacks or target != work.prepared)
+            if differs or work.is_outdated:
                 which = np.array([index])
-                actions += self._ask(which, self._room.current[which], [target], [self._reserve.why(waits, lacks)])
+                actions += self._ask(
+                    which, self._room.current[which], [target], [self._reserve.why(index, target, waits)]
+                )
         return actions
 
     def _warmable(self, index: int) -> int:

@@ -32,7 +32,8 @@ class Workload:
 
     ``desired`` is what it wants; ``most`` and ``least`` are the bounds of what it may be granted; ``ready`` is what is to
     be held ready. ``wake_at`` is when any of them would change with nothing new. ``asked`` is the count that was asked
-    for and is not seen yet; ``prepared`` the standby that was asked for last, or None where that may not be done.
+    for and is not seen yet; ``prepared`` the standby that was asked for last, or None where that may not be done. With
+    ``is_outdated`` what is ready may be of an earlier configuration.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Workload:
         "backoff",
         "counts",
         "desired",
+        "is_outdated",
         "least",
         "most",
         "prepared",
@@ -67,6 +69,7 @@ class Workload:
         self.most = self.least = 0
         self.ready = NO_STANDBY
         self.prepared: Standby | None = None
+        self.is_outdated = False
         self.backoff = Backoff()
         self._policy = policy
         self._settler = Settler(service)
@@ -84,8 +87,8 @@ class Workload:
         self._latest, self._began, self._adopted = before._latest, before._began, before._adopted
         self.counts, self.asked, self._accepted = before.counts, before.asked, before._accepted
         self.desired, self._moves = before.desired, before._moves
-        if self.service.launch == before.service.launch:
-            self.prepared = before.prepared
+        self.prepared = before.prepared
+        self.is_outdated = before.is_outdated or self.service.launch != before.service.launch
         if type(self._policy) is type(before._policy):
             self._memory = before._memory
         if self.service == before.service:
@@ -110,6 +113,7 @@ class Workload:
     def ask(self, count: int, standby: Standby) -> None:
         """So many are asked for, with so much ready beyond them."""
         self._moves = count != self.counts.current
+        self.is_outdated = False
         self.asked, self.prepared = count, standby
 
     @property
