@@ -36,7 +36,7 @@ class Meter:
         found = self._engine.ask("GET", f"/containers/json?filters={quote(json.dumps(ours))}")
         self._running = {each["Id"] for each in found if each["State"] == "running"}
         self._connection = Connection(self._engine.socket, timeout=None)
-        filters = quote(json.dumps({**ours, "event": ["start", "die"]}))
+        filters = quote(json.dumps({**ours, "event": ["start", "die", "pause", "unpause"]}))
         self._connection.request("GET", f"/events?filters={filters}&since={since:.6f}")
         events = self._connection.getresponse()
         self._thread = threading.Thread(target=self._read, args=(events,), daemon=True)
@@ -55,5 +55,5 @@ class Meter:
             event = json.loads(line)
             action, id_ = event["Action"], event["Actor"]["ID"]
             self.log.append((action, id_))
-            (self._running.add if action == "start" else self._running.discard)(id_)
+            (self._running.add if action in {"start", "unpause"} else self._running.discard)(id_)
             self.peak = max(self.peak, len(self._running))

@@ -56,7 +56,7 @@ APPLETS = (
 class Engine:
     """It can be killed and started again, stopped in its tracks, and looked at without our code."""
 
-    def __init__(self, *options: str, size: str = "256m", apart: bool = False) -> None:
+    def __init__(self, *options: str, size: str = "256m", apart: bool = False, unified: bool = False) -> None:
         for program in ("containerd", "runc", "mount"):
             require(program)
         self._unshare = [require("setpriv"), "--pdeathsig", "KILL", require("unshare"), "--kill-child", "--fork"]
@@ -68,6 +68,7 @@ class Engine:
         self._size = size
         self._options = [*options, *([] if apart else ["--bridge=none"])]
         self._apart = apart
+        self._unified = unified
         self._cgroup = self.home.name
         self._space: subprocess.Popen[bytes] | None = None
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -86,6 +87,7 @@ class Engine:
             f"mount -t tmpfs -o size={self._size} tmpfs {self.state} && echo ready && exec {self._tini} sleep infinity"
         )
         begin = f"{require('busybox')} ifconfig lo up && {begin}" if self._apart else begin
+        begin = f"mount -t cgroup2 cgroup2 {CGROUPS} && {begin}" if self._unified else begin
         spaces = ["--mount", "--propagation", "private", "--pid", "--mount-proc", "sh", "-c", begin]
         spaces = ["--net", *spaces] if self._apart else spaces
         self._space = subprocess.Popen([*self._unshare, *spaces], stdout=subprocess.PIPE)
@@ -306,9 +308,11 @@ def busybox() -> bytes:
 
 
 @contextmanager
-def engine(*options: str, size: str = "256m", apart: bool = False) -> Iterator[Engine]:
-    """A daemon with these options; if it is to be ``apart``, with a network of its own, in which it may do anything."""
-    private = Engine(*options, size=size, apart=apart)
+def engine(*options: str, size: str = "256m", apart: bool = False, unified: bool = False) -> Iterator[Engine]:
+    """A daemon with these options; if it is to be ``apart``, with a network of its own, in which it may do anything.
+    ``unified``: it sees control groups of version 2 alone, whatever the machine has.
+    """
+    private = Engine(*options, size=size, apart=apart, unified=unified)
     try:
         private.open()
         yield private

@@ -73,7 +73,8 @@ async def test_it_gets_what_its_service_says(stage: DockerStage) -> None:
     logs = stage.engine.send("GET", f"/containers/{listed['Id']}/logs?stdout=1")
     assert [line[8:] for line in logs.splitlines()] == [b"7", b"100", b"=b"]
     assert (stage.root / "new").exists()
-    assert config["Labels"] == {"beaufort.deployment": "one", "beaufort.service": "my web/1", "team": "shop"}
+    said = {"beaufort.deployment": "one", "beaufort.service": "my web/1", "team": "shop"}
+    assert config["Labels"] == {**said, "beaufort.spec": config["Labels"]["beaufort.spec"]}
     assert listed["Names"][0].startswith("/beaufort-one-my-web-1-")
     assert (host["NanoCpus"], host["Memory"], host["ShmSize"]) == (500_000_000, 64 * MIB, MIB)
     assert (host["CapDrop"], host["CapAdd"], host["Init"], host["NetworkMode"]) == (["ALL"], ["CHOWN"], True, "none")

@@ -22,7 +22,7 @@ __all__ = ["Reserve"]
 class Reserve:
     """The standby of a fixed set of services, by priority. ``holds``: the kinds that the scheduler can hold.
 
-    ``wanted``: what each is to have ready; ``there``: what each has. ``warming``: how many of each run only to be paused,
+    ``is_calm``: nobody is still to grow. ``wanted``: what each is to have ready; ``there``: what each has. ``warming``: how many of each run only to be paused,
     asked for or seen. ``warm``: how many more may, by the totals.
     """
 
@@ -34,7 +34,7 @@ class Reserve:
         self._most = [math.inf if service.max is None else service.max for service in services]
         self._holds = holds
         self._wants, self.warming, self._keep, self._there = np.zeros((4, count), dtype=np.int64)
-        self._calm = True
+        self.is_calm = True
 
     @property
     def is_possible(self) -> bool:
@@ -72,14 +72,14 @@ class Reserve:
         takes, with what those need for a moment that are on their way there.
         """
         self._keep[:] = self.warm[:] = 0
-        self._calm = not bool((base > room.current).any())
+        self.is_calm = not bool((base > room.current).any())
         all_free = pool.room - pool.need @ base
         free = all_free - (pool.need - pool.rest) @ self.warming
         wants = [index for index in np.flatnonzero(self._wants).tolist() if self.wanted[index].kept]
         for index in wants:
             keep = self._keep[index] = _fit(free, pool.rest[:, index], min(self._above(index, base), self._kept(index)))
             free -= keep * pool.rest[:, index]
-        for index in wants if self._calm else ():
+        for index in wants:
             missing = self._above(index, base) - self._kept(index)
             warm = self.warm[index] = _fit(free, pool.need[:, index], missing)
             self._keep[index] += warm
@@ -95,7 +95,7 @@ class Reserve:
         created = there.created - min(starts - (there.kept - kept), there.created)
         above = self._most[index] - granted
         kept = int(min(kept + int(self.warming[index]) + warm, self._keep[index], above))
-        created = int(min(wanted.created if self._calm else min(wanted.created, created), above - kept))
+        created = int(min(wanted.created if self.is_calm else min(wanted.created, created), above - kept))
         if "created" in self._holds:
             created = max(created, waiting - kept)
         frozen = min(kept, wanted.frozen)

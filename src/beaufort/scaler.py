@@ -313,7 +313,8 @@ class Scaler:
     def _warmable(self, index: int) -> int:
         """How many containers may run now for the moment that it takes to make them standby."""
         warm = int(self._reserve.warm[index])
-        return 0 if not warm or self._strangers.held else self._room.fits(index, warm)
+        waits = self._strangers.held or not self._reserve.is_calm
+        return 0 if not warm or waits else self._room.fits(index, warm)
 
     def _why_less(self, index: int, takers: Numbers) -> str:
         work = self._works[index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from beaufort.model import Standby
 from beaufort.schedulers.engine.client import Client, Refusal
@@ -35,9 +36,9 @@ class Keeper:
             self._fleet.drop(held)
         kept = [*self._fleet.ready(service, Phase.WARMING), *self._fleet.ready(service, Phase.PAUSED)[::-1]]
         right = [held for held in kept if spec is None or held.spec == spec]
-        surplus = right[: max(0, len(right) - standby.kept)]
+        surplus = _first_to_go(right, standby)[: max(0, len(right) - standby.kept)]
         for held in kept:
-            if held in surplus or held not in right:
+            if held not in right or held in surplus:
                 self._discard(held)
 
     def missing(self, service: str, standby: Standby) -> list[tuple[Phase, str]]:
@@ -83,3 +84,14 @@ class Keeper:
     def _discard(self, held: Held) -> None:
         """What runs holds its room until it has stopped, and what is paused its memory until it is gone."""
         self._fleet.turn(held, Phase.LEAVING if held.phase is Phase.PAUSED else Phase.STOPPING)
+
+
+def _first_to_go(kept: Sequence[Held], standby: Standby) -> list[Held]:
+    """Those first of which there are more than there are to be of the kind."""
+    left = {"paused": standby.paused, "frozen": standby.frozen}
+    within = []
+    for held in reversed(kept):
+        left[held.still] -= 1
+        if left[held.still] >= 0:
+            within.append(held)
+    return [*(held for held in kept if held not in within), *reversed(within)]
