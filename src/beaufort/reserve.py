@@ -20,7 +20,8 @@ __all__ = ["Reserve"]
 
 
 class Reserve:
-    """The standby of a fixed set of services, by priority. ``holds``: the kinds that the scheduler can hold.
+    """The standby of a fixed set of services, by priority. ``holds``: the kinds that the scheduler can hold. With
+    ``spread`` there are several nodes, and none is held: nobody could say on which node it is needed.
 
     ``is_calm``: nobody is still to grow. ``wanted``: what each is to have ready; ``there``: what each has. ``warming``: how many of each run only to be paused,
     asked for or seen. ``warm``: how many more may, by the totals.
@@ -34,22 +35,20 @@ class Reserve:
         self._most = [math.inf if service.max is None else service.max for service in services]
         self._holds = holds
         self._wants, self.warming, self._keep, self._there = np.zeros((4, count), dtype=np.int64)
-        self.is_calm = True
+        self.is_calm, self.spread = True, False
 
     @property
     def is_possible(self) -> bool:
-        """Whether the scheduler can hold anything ready."""
-        return bool(self._holds)
+        """Whether anything can be held ready."""
+        return bool(self._holds) and not self.spread
 
-    def want(self, which: Sequence[int], wanted: Sequence[Standby], *, nodes: bool) -> bool:
-        """These services are to have so much ready. True if that is not as before. Where there are several ``nodes``,
-        nobody says which one a paused container is on: so none are.
-        """
+    def want(self, which: Sequence[int], wanted: Sequence[Standby]) -> bool:
+        """These services are to have so much ready. True if that is not as before."""
         if not self.is_possible:
             return False
         before = [self.wanted[index] for index in which]
         for index, standby in zip(which, wanted, strict=True):
-            self.wanted[index] = self._possible(standby, nodes=nodes)
+            self.wanted[index] = self._possible(standby)
             self._wants[index] = self.wanted[index].total
         return before != [self.wanted[index] for index in which]
 
@@ -129,10 +128,10 @@ class Reserve:
     def _kept(self, index: int) -> int:
         return self.there[index].kept + int(self.warming[index])
 
-    def _possible(self, standby: Standby, *, nodes: bool) -> Standby:
+    def _possible(self, standby: Standby) -> Standby:
         """Of the kinds that the scheduler holds; what it can't freeze it may pause, and the other way round."""
         created = standby.created if "created" in self._holds else 0
-        if nodes or not {"paused", "frozen"} & set(self._holds):
+        if not {"paused", "frozen"} & set(self._holds):
             return Standby(created)
         if "frozen" not in self._holds:
             return Standby(created, standby.kept)

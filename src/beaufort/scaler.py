@@ -89,6 +89,7 @@ class Scaler:
         self._nodes = nodes
         self._pool = Pool.of(self._services, nodes, self._scope.quotas)
         self._room = Room(self._services, nodes, self._pool)
+        self._reserve.spread = self._room.placement is not None
         alone = self._pool.alone()
         if self._room.placement is not None:
             alone = np.minimum(alone, self._room.placement.alone())
@@ -234,8 +235,7 @@ class Scaler:
         ):
             self._due |= bool((known[which] != new).any())
             known[which] = new
-        nodes = self._room.placement is not None
-        self._due |= self._reserve.want(which, [work.ready for work in works], nodes=nodes)
+        self._due |= self._reserve.want(which, [work.ready for work in works])
         self._wake[which] = [work.wake_at for work in works]
 
     def _plan(self, now: float, changed: set[int]) -> tuple[Action, ...]:
