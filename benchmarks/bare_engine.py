@@ -92,7 +92,7 @@ class Freezer:
     """The cgroup freezer of some containers: one write for each, past the engine."""
 
     def __init__(self, ids: Iterable[str]) -> None:
-        self._files = [_freezer(id_) for id_ in ids]
+        self._files = [_freezers(id_) for id_ in ids]
 
     def freeze(self) -> None:
         self._write("1", "FROZEN")
@@ -101,16 +101,16 @@ class Freezer:
         self._write("0", "THAWED")
 
     def thawed(self) -> bool:
-        """All run."""
-        return all(file.read_text().strip() in {"0", "THAWED"} for file in self._files)
+        """All run, by whichever freezer there is."""
+        return all(file.read_text().strip() in {"0", "THAWED"} for files in self._files for file in files)
 
     def _write(self, word: str, word_v1: str) -> None:
-        for file in self._files:
+        for file, *_ in self._files:
             file.write_text(word if file.name == "cgroup.freeze" else word_v1)
 
 
-def _freezer(id_: str) -> Path:
-    found = [file for name in ("freezer.state", "cgroup.freeze") for file in CGROUPS.glob(f"**/*{id_}*/{name}")]
+def _freezers(id_: str) -> list[Path]:
+    found = [file for name in ("cgroup.freeze", "freezer.state") for file in CGROUPS.glob(f"*/*/{id_}/{name}")]
     if not found:
         raise LookupError(f"container {id_[:12]} has no cgroup freezer under {CGROUPS}")
-    return found[0]
+    return found

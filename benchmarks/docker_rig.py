@@ -11,12 +11,12 @@ from typing import Any
 import beaufort
 from bare_engine import BareEngine, Freezer
 from beaufort.controller import Controller
-from beaufort.model import Counts
+from beaufort.model import Counts, Standby
 from beaufort.schedulers.engine.launch import body
 from engine import IMAGE, Engine
 from engine_log import EngineLog
 
-__all__ = ["Rig", "alone", "polite", "runs", "stubborn"]
+__all__ = ["Rig", "alone", "is_ready", "polite", "runs", "stubborn"]
 
 QUIET = 0.3
 """Seconds for the engine to come to rest before something is measured."""
@@ -31,18 +31,28 @@ def _services(**program: Any) -> dict[str, Any]:
     return {"web": web, "batch": {"priority": 2, "policy": {"type": "remainder"}, **program}}
 
 
-def polite() -> dict[str, Any]:
+def polite(count: int) -> dict[str, Any]:
     """They end on SIGTERM: an init passes it on."""
+    del count
     return _services(init=True)
 
 
-def stubborn() -> dict[str, Any]:
+def stubborn(count: int) -> dict[str, Any]:
     """They take no notice of SIGTERM, as the first process of a container."""
+    del count
     return _services()
 
 
-def alone() -> dict[str, Any]:
-    return {"web": polite()["web"]}
+def alone(standby: str | None, count: int) -> dict[str, Any]:
+    """``web``, with so many of that kind ready."""
+    web = polite(count)["web"]
+    return {"web": web if standby is None else {**web, "standby": {standby: count}}}
+
+
+def is_ready(controller: Controller, standby: Standby) -> bool:
+    """Nothing serves, and so much is ready for it."""
+    counts = controller.cluster.counts.get("web", Counts()) if controller.cluster else Counts()
+    return counts.standby == standby and not counts.held
 
 
 def runs(controller: Controller, **wanted: int) -> bool:

@@ -10,12 +10,14 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
 from bare_engine import BareEngine, Freezer
+from beaufort.model import Standby
 from docker_picture import take_picture
-from docker_rig import Rig, alone, polite, runs, stubborn
+from docker_rig import Rig, alone, is_ready, polite, runs, stubborn
 from engine import engine
 from engine_log import logged
 from trial import Plan, Row, controlled, ratios, until
@@ -33,7 +35,7 @@ class Case:
     """``rows``: what each figure is of. Without ``ours`` the bare API is measured alone."""
 
     rows: tuple[str, ...]
-    services: Callable[[], dict[str, Any]]
+    services: Callable[[int], dict[str, Any]]
     bare: Side
     ours: Side | None = None
 
@@ -70,6 +72,19 @@ async def bare_paused(rig: Rig) -> tuple[float, ...]:
     return (seconds,)
 
 
+async def ours_paused(rig: Rig) -> tuple[float, ...]:
+    async with controlled(rig.config) as controller:
+        await until(lambda: is_ready(controller, Standby(paused=rig.count)))
+        return (await rig.pushed(controller, rig.count, "web"),)
+
+
+async def ours_frozen(rig: Rig) -> tuple[float, ...]:
+    async with controlled(rig.config) as controller:
+        await until(lambda: is_ready(controller, Standby(frozen=rig.count)))
+        ids = [each["Id"] for each in rig.engine.containers(beaufort_deployment=rig.ours)]
+        return (await rig.thawed(ids, lambda: controller.push("web", rig.count)),)
+
+
 async def bare_frozen(rig: Rig) -> tuple[float, ...]:
     ids = await rig.bare.start(rig.body("web"), rig.count)
     freezer = Freezer(ids)
@@ -78,15 +93,12 @@ async def bare_frozen(rig: Rig) -> tuple[float, ...]:
 
 
 CASES_BY_NAME = {
-    "free": Case(("room free",), alone, bare_free, ours_free),
+    "free": Case(("room free",), partial(alone, None), bare_free, ours_free),
     "taken": Case(("room taken", "room handed back"), polite, bare_taken, ours_taken),
     "stubborn": Case(("room taken, SIGTERM ignored", "handed back, SIGTERM ignored"), stubborn, bare_taken, ours_taken),
-    "paused": Case(("paused standby",), alone, bare_paused),
-    "frozen": Case(("frozen standby",), alone, bare_frozen),
+    "paused": Case(("paused standby",), partial(alone, "paused"), bare_paused, ours_paused),
+    "frozen": Case(("frozen standby",), partial(alone, "frozen"), bare_frozen, ours_frozen),
 }
-CASES = (*CASES_BY_NAME, "throughput", "picture")
-
-
 CASES = (*CASES_BY_NAME, "throughput", "picture")
 
 
@@ -98,11 +110,11 @@ async def measure(plan: Plan) -> list[Row]:
         async with logged(private) as log, BareEngine(private) as bare:
             for name, case in CASES_BY_NAME.items():
                 for count in plan.counts if name in plan.cases else ():
-                    rows += await compared(plan, case, Rig(private, log, bare, name, case.services(), count))
+                    rows += await compared(plan, case, Rig(private, log, bare, name, case.services(count), count))
             if "throughput" in plan.cases:
-                rows += await throughput(plan, Rig(private, log, bare, "throughput", alone(), MANY))
+                rows += await throughput(plan, Rig(private, log, bare, "throughput", alone(None, MANY), MANY))
             if "picture" in plan.cases:
-                await take_picture(Rig(private, log, bare, "picture", polite(), 10))
+                await take_picture(Rig(private, log, bare, "picture", polite(10), 10))
     return rows
 
 

@@ -139,9 +139,10 @@ class Engine:
             self._space.communicate()
         if self._daemon is not None:
             self._daemon.wait()
-        for group in sorted(CGROUPS.glob(f"**/{self._cgroup}/**/"), reverse=True):
-            with suppress(OSError):
-                group.rmdir()
+        for top in (CGROUPS / self._cgroup, *CGROUPS.glob(f"*/{self._cgroup}")):
+            for group in sorted(top.glob("**/"), reverse=True):
+                with suppress(OSError):
+                    group.rmdir()
         shutil.rmtree(self.home)
 
     def fill(self, *, leave: int = 0) -> None:

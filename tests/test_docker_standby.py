@@ -54,7 +54,7 @@ def states(stage: DockerStage, service: str = "web") -> dict[str, str]:
 
 def is_frozen(id_: str) -> bool:
     """By the control groups themselves."""
-    found = [*CGROUPS.glob(f"**/{id_}/freezer.state"), *CGROUPS.glob(f"**/{id_}/cgroup.events")]
+    found = [*CGROUPS.glob(f"*/*/{id_}/freezer.state"), *CGROUPS.glob(f"*/*/{id_}/cgroup.events")]
     return any(line in {"FROZEN", "frozen 1"} for file in found for line in file.read_text().splitlines())
 
 

@@ -42,11 +42,14 @@ class Fleet:
 
     def touch(self, held: Held | None = None) -> None:
         """Tells whoever watches that something has changed, or only that it has been looked at."""
+        self._note(held)
+        touched, self.touched = self.touched, asyncio.Event()
+        touched.set()
+
+    def _note(self, held: Held | None) -> None:
         self._stamp = next(self._stamps)
         if held is not None:
             held.stamp = self._stamp
-        touched, self.touched = self.touched, asyncio.Event()
-        touched.set()
 
     def counts(self, services: Iterable[str], node: str, before: Mapping[str, int]) -> dict[str, Counts]:
         """By service, of these and of all that is held. ``before``: the failures that are not to be counted."""
@@ -91,10 +94,10 @@ class Fleet:
         return held
 
     def made(self, held: Held, id_: str) -> None:
-        """The engine has made it."""
+        """The engine has made it: no count changes by that."""
         held.id = id_
         self._ids[id_] = held
-        self.touch(held)
+        self._note(held)
 
     def stop(self, container: Container, drain_until: float | None = None) -> None:
         """It is to end. What nobody has asked the engine for is gone at once."""
