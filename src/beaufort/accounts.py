@@ -12,6 +12,7 @@ import numpy as np
 from beaufort.claims import Claims
 from beaufort.model import Grant
 from beaufort.pool import Flags, Numbers, Pool
+from beaufort.standing import Standing
 from beaufort.workload import Workload
 
 __all__ = ["Accounts"]
@@ -86,6 +87,22 @@ class Accounts:
         if words is None:
             words = self._words[lacking.tobytes()] = self._name(lacking)
         return words
+
+    def standing(self, now: float, index: int) -> Standing:
+        """What the newest grant of one service came from."""
+        work, granted = self._works[index], int(self._granted[index])
+        known = granted >= 0
+        return Standing(
+            latest=work.latest,
+            wish=work.wish,
+            desired=work.desired,
+            least=work.least,
+            most=work.most,
+            held_back=work.held_back(now),
+            granted=granted if known else None,
+            waiting=int(self._waiting[index]),
+            lack=self.lack(index) if known and granted < work.most else None,
+        )
 
     def _name(self, lacking: Flags) -> str:
         limits = zip(self._pool.names, self._pool.groups, lacking, strict=True)

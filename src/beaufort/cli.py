@@ -22,7 +22,15 @@ app = typer.Typer(
     epilog="Exit codes: 0 good, 1 the answer is no, 2 the input is wrong.",
 )
 
+LOOPBACK = "127.0.0.1:8712"
+
 ConfigFile = Annotated[Path, typer.Argument(metavar="FILE", help="The configuration, in YAML.", show_default=False)]
+Listen = Annotated[str, typer.Option(metavar="ADDR", help="Where to serve the API and the page.")]
+NoApi = Annotated[bool, typer.Option("--no-api", help="Serve neither the API nor the page.")]
+NoPage = Annotated[bool, typer.Option("--no-page", help="Serve the API alone.")]
+TokensFile = Annotated[
+    Path | None, typer.Option("--tokens", metavar="FILE", help="The file of tokens, if it is not the usual one.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -114,6 +122,20 @@ def run(
     journal: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append every step and event to this file, for replay.")
     ] = None,
+    listen: Listen = LOOPBACK,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The certificate (PEM), with its chain.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key (PEM).")] = None,
+    tokens: TokensFile = None,
+    host_name: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A host name under which the API is asked for; repeatable.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let other machines in without TLS or without tokens.")
+    ] = False,
+    no_api: NoApi = False,
+    no_page: NoPage = False,
     as_json: Json = False,
 ) -> None:
     """Run the controller until SIGTERM or Ctrl-C. SIGHUP, or a changed file, swaps the configuration."""
@@ -121,7 +143,29 @@ def run(
     from beaufort.log import logger
 
     with _exit_codes():
-        daemon.run(file, dry_run=dry_run, stop_containers=stop_containers, journal=journal, on_event=logger(as_json))
+        attend = None
+        if not no_api:
+            from beaufort.tokens import default_path
+            from beaufort.web import Listening, serving
+
+            listening = Listening(
+                listen=listen,
+                tls_cert=tls_cert,
+                tls_key=tls_key,
+                tokens=tokens or default_path(),
+                names=frozenset(name.lower() for name in host_name or ()),
+                insecure=insecure,
+                page=not no_page,
+            )
+            attend = serving(listening)
+        daemon.run(
+            file,
+            dry_run=dry_run,
+            stop_containers=stop_containers,
+            journal=journal,
+            on_event=logger(as_json),
+            attend=attend,
+        )
 
 
 @app.command()
@@ -162,6 +206,9 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option
     image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="One with cat and sleep, else one is made of a busybox.")
     ] = None,
+    listen: Listen = LOOPBACK,
+    no_api: NoApi = False,
+    no_page: NoPage = False,
     as_json: Json = False,
 ) -> None:
     """Show microscaling: two services share a small pool, one of them with random demand."""
@@ -170,7 +217,12 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option
 
     with _exit_codes():
         stage = choose(scheduler, {"url": url, "image": image})
-        sys.exit(Demo(stage, containers, duration, seed, trace, as_json).run())
+        attend = None
+        if not no_api:
+            from beaufort.web import Listening, serving
+
+            attend = serving(Listening(listen=listen, page=not no_page))
+        sys.exit(Demo(stage, containers, duration, seed, trace, as_json, attend).run())
 
 
 def _version(wanted: bool) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "launch_faults", "load"]
 
+HERE = Path()
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -57,14 +59,21 @@ class Config:
         holds: frozenset[str] = getattr(self.scheduler.plugin, "holds", frozenset())
         return Scope(self.services, self.policies, self.capacity, self.quotas, self.bands, holds)
 
+    def succeeds(self, before: Config) -> bool:
+        """Whether it can take the place of another without a restart."""
+        return (self.scheduler, self.deployment) == (before.scheduler, before.deployment)
+
     def make_scheduler(self) -> ContainerScheduler:
         """The scheduler, not yet entered. Raises ConfigError."""
         return self.scheduler.make(deployment=self.deployment)
 
 
-def load(source: Mapping[str, Any] | str | Path) -> Config:
-    """The configuration in a mapping, or in the YAML file at a path. Raises ConfigError with every fault."""
-    document = Document(dict(source)) if isinstance(source, Mapping) else read(source)
+def load(source: Mapping[str, Any] | str | Path, folder: Path = HERE) -> Config:
+    """The configuration in a mapping, or in the YAML file at a path. Raises ConfigError with every fault.
+
+    Relative paths in a file are relative to its own folder, those in a mapping to ``folder``.
+    """
+    document = Document(dict(source), home=folder) if isinstance(source, Mapping) else read(source)
     faults = list(document.faults)
     config = _read(document, faults, None if isinstance(source, Mapping) else Path(source))
     if config is None:

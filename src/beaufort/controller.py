@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Mapping
 from contextlib import aclosing
 from types import MappingProxyType
@@ -40,6 +41,7 @@ from beaufort.protocols import (
     SourceError,
 )
 from beaufort.scaler import Scaler, Scope
+from beaufort.standing import Standing
 
 __all__ = ["Controller", "Maker", "Setup"]
 
@@ -76,16 +78,18 @@ class Setup(Protocol):
 class Controller:
     """Runs one configuration until it is stopped.
 
-    ``decision`` and ``cluster`` are the newest ones, for whoever wants to look; ``journal`` has what led to them. With
-    ``dry_run`` it decides and reports, and touches nothing. All methods are for the event loop's own thread.
+    ``decision`` and ``cluster`` are the newest ones, for whoever wants to look; ``journal`` has what led to them, and
+    ``deciding`` is the seconds that the newest decision took. With ``dry_run`` it decides and reports, and touches
+    nothing. All methods are for the event loop's own thread.
     """
 
     def __init__(self, setup: Setup, *, journal: Journal | None = None, dry_run: bool = False) -> None:
         self.journal = journal or Journal()
         self.decision = Decision(0.0, {}, {}, (), {})
         self.cluster: Cluster | None = None
+        self.deciding = 0.0
+        self.dry_run = dry_run
         self._setup = setup
-        self._dry_run = dry_run
         self._scheduler = setup.make_scheduler()
         self._scaler = Scaler(setup.scope)
         self._services = {service.name: service for service in setup.scope.services}
@@ -106,15 +110,30 @@ class Controller:
         """The services of the configuration in force, by name."""
         return MappingProxyType(self._services)
 
+    @property
+    def setup(self) -> Setup:
+        """The configuration in force."""
+        return self._setup
+
+    @property
+    def pauses(self) -> Mapping[str, Pause]:
+        """Those in force, by service."""
+        return MappingProxyType(self._pauses)
+
+    def standing(self, service: str) -> Standing:
+        """What the newest decision about a service came from. Raises BeaufortError for one that is not there."""
+        self.check_known(service)
+        return self._scaler.standing(clock.now(), service)
+
     async def run(self) -> None:
         """Work until ``stop``. Raises SchedulerError if the scheduler can't be entered."""
         with self.journal:
             async with self._scheduler:
                 self.journal.configured(None, self._setup.document, self._setup.scope.holds)
-                self.report("started", f"{len(self._services)} services" + (", dry run" if self._dry_run else ""))
+                self.report("started", f"{len(self._services)} services" + (", dry run" if self.dry_run else ""))
                 self._tell_what_is_ignored()
                 await self._work()
-                if self._clearing and not self._dry_run:
+                if self._clearing and not self.dry_run:
                     await self._clear()
                 else:
                     self.report("stopped", "the containers are left as they are")
@@ -127,27 +146,41 @@ class Controller:
         self._stopping, self._clearing = True, containers
         self._wake.set()
 
-    def push(self, service: str, value: float, at: float | None = None) -> None:
+    def push(
+        self,
+        service: str,
+        value: float,
+        at: float | None = None,
+        *,
+        arrivals: float | None = None,
+        rate: float | None = None,
+    ) -> bool:
         """Tell the demand of a service whose demand is pushed. ``at``: seconds since the epoch; by default now.
 
-        Raises BeaufortError for a service that is not there or that measures its demand itself, ValueError for a value
-        that is not a finite number of 0 or more.
+        ``arrivals`` and ``rate`` as in a ``Sample``. Returns False, and changes nothing, when it is not newer than the
+        newest. Raises BeaufortError for a service that is not there or that measures its demand itself, ValueError for
+        a value that is not a finite number of 0 or more.
         """
-        self._check_known(service)
+        now = clock.now()
+        return self.pushed(service).push(value, now if at is None else min(at, now), arrivals, rate)
+
+    def pushed(self, service: str) -> Push:
+        """The source of a service whose demand is pushed. Raises BeaufortError as ``push`` does."""
+        self.check_known(service)
         source = self._source(service)
         if not isinstance(source, Push):
             raise BeaufortError(f"{service}: its demand is measured by {type(source).__name__.lower()}, not pushed")
-        now = clock.now()
-        source.push(value, now if at is None else min(at, now))
+        return source
 
     def pause(self, service: str, direction: Direction = Direction.BOTH, until: float | None = None) -> None:
         """Leave a service as it is, in one direction or both, until a time (seconds since the epoch) or ``resume``."""
-        self._check_known(service)
+        self.check_known(service)
         self._pauses[service] = Pause(direction, until)
         self.report("paused", f"{direction}" + ("" if until is None else f" until {until:.0f}"), service)
         self._wake.set()
 
-    def _check_known(self, service: str) -> None:
+    def check_known(self, service: str) -> None:
+        """Raises BeaufortError for a service that is not there."""
         if service not in self._services:
             raise BeaufortError(f"{service}: there is no such service; there are {', '.join(sorted(self._services))}")
 
@@ -244,13 +277,15 @@ class Controller:
             self.resume(name)
         samples, outcomes, pauses = self._samples, self._outcomes, dict(self._pauses)
         self._samples, self._outcomes = {}, []
+        began = time.perf_counter()
         self.decision = self._scaler.step(now, self.cluster, samples, outcomes, pauses)
+        self.deciding = time.perf_counter() - began
         self.journal.stepped(Given(now, self.cluster, samples, outcomes, pauses, resync), self.decision)
         for action in self.decision.actions:
             self._act(tasks, action)
 
     def _act(self, tasks: asyncio.TaskGroup, action: Action) -> None:
-        if self._dry_run:
+        if self.dry_run:
             self._accepted.append(Outcome(self.decision.at, action.service, action.target))
             if self._reported.get(action.service) == (action.target, action.standby):
                 return

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from beaufort.config import Config, launch_faults, load
 from beaufort.controller import Controller
@@ -14,7 +14,16 @@ from beaufort.journal import Journal
 from beaufort.model import Event
 from beaufort.protocols import BeaufortError, ConfigError, Rejected
 
-__all__ = ["run"]
+__all__ = ["Attend", "Attendant", "run"]
+
+
+class Attendant(Protocol):
+    """What accompanies a controller while it runs, in tasks of its own."""
+
+    async def close(self) -> None: ...
+
+
+Attend = Callable[[Controller, asyncio.TaskGroup], Attendant]
 
 
 def run(
@@ -24,11 +33,13 @@ def run(
     stop_containers: bool = False,
     journal: Path | None = None,
     on_event: Callable[[Event], None] | None = None,
+    attend: Attend | None = None,
 ) -> None:
     """Run a configuration until SIGTERM or SIGINT. The containers are left running, unless ``stop_containers``.
 
     A configuration that came from a file is read again at SIGHUP and when the file changes; a faulty one is refused, and
     the old one stays in force. ``journal``: a file to append every step and event to, as lines of JSON.
+    ``attend`` is called before the first step, with the controller and the tasks that it may add to.
     Raises ConfigError, and SchedulerError if the scheduler can't be entered.
     """
     first = config if isinstance(config, Config) else load(config)
@@ -37,21 +48,24 @@ def run(
     diary = Journal(journal)
     if on_event is not None:
         diary.listen(on_event)
-    asyncio.run(_serve(Controller(first, journal=diary, dry_run=dry_run), first, stop_containers))
+    asyncio.run(_serve(Controller(first, journal=diary, dry_run=dry_run), first, stop_containers, attend))
 
 
-async def _serve(controller: Controller, config: Config, stop_containers: bool) -> None:
+async def _serve(controller: Controller, config: Config, stop_containers: bool, attend: Attend | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: controller.stop(containers=stop_containers))
     try:
         async with asyncio.TaskGroup() as tasks:
+            attendant = attend(controller, tasks) if attend is not None else None
             follower = tasks.create_task(_follow(controller, config)) if config.path is not None else None
             try:
                 await controller.run()
             finally:
                 if follower is not None:
                     follower.cancel()
+                if attendant is not None:
+                    await attendant.close()
     except ExceptionGroup as group:
         # What we raise on purpose (another Beaufort has this deployment) is for people: without the group around it.
         if isinstance(group.exceptions[0], BeaufortError):
@@ -86,7 +100,7 @@ def _reread(config: Config) -> Config:
     """The configuration as its file has it now. Raises ConfigError, or Rejected for what can't be changed on the way."""
     assert config.path is not None
     after = load(config.path)
-    if after.scheduler != config.scheduler or after.deployment != config.deployment:
+    if not after.succeeds(config):
         raise Rejected("another scheduler or deployment needs a restart")
     if faults := launch_faults(after):
         raise ConfigError(faults)

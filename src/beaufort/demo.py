@@ -20,6 +20,7 @@ from rich.live import Live
 from beaufort import clock
 from beaufort.config import Config, launch_faults, load
 from beaufort.controller import Controller
+from beaufort.daemon import Attend
 from beaufort.journal import Given, Journal
 from beaufort.meter import Meter
 from beaufort.model import Decision, Event
@@ -40,7 +41,7 @@ STILL = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What the command line asks for. Raises ConfigError for what can't be.
+    """What the command line asks for. Raises ConfigError for what can't be. ``attend`` as for ``daemon.run``.
 
     ``stage``: where its containers run. ``containers``: the room, 2 or more. ``duration``: seconds; None is until SIGINT,
     SIGTERM or SIGHUP. ``seed``: of the random demand. ``trace``: a CSV of ``t_seconds,value`` to take the demand from
@@ -53,6 +54,7 @@ class Demo:
     seed: int = 1
     trace: Path | None = None
     as_json: bool = False
+    attend: Attend | None = None
 
     def __post_init__(self) -> None:
         faults = []
@@ -167,11 +169,14 @@ class _Show:
                 others = [tasks.create_task(self._end(over))]
                 if _is_live(console):
                     others.append(tasks.create_task(self._draw(console)))
+                attendant = None if self._demo.attend is None else self._demo.attend(self._controller, tasks)
                 try:
                     await self._controller.run()
                 finally:
                     for task in others:
                         task.cancel()
+                    if attendant is not None:
+                        await attendant.close()
         except* SchedulerError as errors:
             self._refused = str(_first(errors))
         if self._refused:

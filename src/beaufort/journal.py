@@ -57,7 +57,7 @@ class Step:
 
 
 class Journal:
-    """A ring of the newest entries and, if given, a file that all are appended to. Listeners are told of each event."""
+    """A ring of the newest entries and, if given, a file that all are appended to. Listeners are told of each event, followers of each step."""
 
     def __init__(self, file: Path | None = None) -> None:
         self.steps: deque[Step] = deque(maxlen=KEPT)
@@ -65,6 +65,7 @@ class Journal:
         self._file = file
         self._out: BinaryIO | None = None
         self._listeners: list[Callable[[Event], None]] = []
+        self._followers: list[Callable[[Step, Decision], None]] = []
         self._cluster: Cluster | None = None
         self._granted: dict[str, int] = {}
         self._grants: Mapping[str, Grant] = {}
@@ -87,6 +88,10 @@ class Journal:
         """Have ``listener`` called with every event from now on, at once: it must return quickly."""
         self._listeners.append(listener)
 
+    def follow(self, follower: Callable[[Step, Decision], None]) -> None:
+        """Have ``follower`` called after every step from now on, at once: it must return quickly."""
+        self._followers.append(follower)
+
     def configured(self, now: float | None, document: Mapping[str, Any], holds: Collection[str] = ()) -> None:
         """A configuration is in force from now on; without a time it is the first one. ``holds``: see `scaler.Scope`."""
         self._granted, self._grants, self._cluster = {}, {}, None
@@ -104,6 +109,8 @@ class Journal:
         self.steps.append(step)
         if self._out is not None:
             self._write({"step": replace(step, given=replace(given, cluster=None)) if same else step})
+        for follower in self._followers:
+            follower(step, decision)
 
     def say(self, event: Event) -> None:
         """Something happened."""

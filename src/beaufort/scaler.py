@@ -38,6 +38,7 @@ from beaufort.protocols import Policy
 from beaufort.reserve import Reserve
 from beaufort.room import Room
 from beaufort.settle import BOUNDLESS
+from beaufort.standing import Standing
 from beaufort.strangers import Strangers
 from beaufort.workload import Workload
 
@@ -127,6 +128,10 @@ class Scaler:
     def wake_at(self) -> float:
         """When a step would decide otherwise with nothing new: seconds, or infinity."""
         return float(self._wake.min(initial=math.inf))
+
+    def standing(self, now: float, service: str) -> Standing:
+        """What the newest decision about a service of the scope came from."""
+        return self._accounts.standing(now, self._index[service])
 
     def look_again(self) -> None:
         """Have the next step form every desire anew, as if all had changed: the slow repair of what an event missed."""

@@ -30,7 +30,7 @@ _STILL = {Direction.IN: "not made smaller", Direction.OUT: "not made larger", Di
 class Workload:
     """A service with its policy, its samples, its settling, its failures, and what was last asked of the scheduler.
 
-    ``desired`` is what it wants; ``most`` and ``least`` are the bounds of what it may be granted; ``ready`` is what is to
+    ``wish`` is its policy's newest, if it has answered; ``desired`` is what it wants; ``most`` and ``least`` are the bounds of what it may be granted; ``ready`` is what is to
     be held ready. ``wake_at`` is when any of them would change with nothing new. ``asked`` is the count that was asked
     for and is not seen yet; ``prepared`` the standby that was asked for last, or None where that may not be done. With
     ``is_outdated`` what is ready may be of an earlier configuration.
@@ -58,6 +58,7 @@ class Workload:
         "ready",
         "service",
         "wake_at",
+        "wish",
     )
 
     def __init__(self, service: Service, policy: Policy, *, at_rest: bool = False) -> None:
@@ -70,6 +71,7 @@ class Workload:
         self.ready = NO_STANDBY
         self.prepared: Standby | None = None
         self.is_outdated = False
+        self.wish: Wish | None = None
         self.backoff = Backoff()
         self._policy = policy
         self._settler = Settler(service)
@@ -81,6 +83,11 @@ class Workload:
         self._accepted = False
         self._moves = False
         self._pause: Pause | None = None
+
+    @property
+    def latest(self) -> Sample | None:
+        """The newest sample ever seen."""
+        return self._latest
 
     def succeed(self, before: Workload, now: float) -> None:
         """Take over what is known from the same service under an earlier configuration."""
@@ -205,7 +212,7 @@ class Workload:
             name = type(self._policy).__name__
             reason = f"its policy {name} failed ({type(error).__name__}: {error}), as before"
             return self._settler.hold(now, self.counts, reason)
-        self._memory = wish.memory
+        self._memory, self.wish = wish.memory, wish
         if wish.remainder:
             return self._take_the_rest(wish, holds)
         demand = self._latest.value if self._policy.needs_demand and self._latest is not None else None

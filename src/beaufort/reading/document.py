@@ -61,18 +61,19 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class Document:
     """``data`` as it came; ``file``, its name as it was given, and ``root``, if it came from one. ``faults``: known so
-    far, from reading it.
+    far, from reading it. ``home``: its folder, if it came from no file.
     """
 
     data: Any
     file: str | None = None
     root: Node | None = None
     faults: tuple[Fault, ...] = ()
+    home: Path = Path()
 
     @property
     def folder(self) -> Path:
         """What relative paths in it are relative to."""
-        return Path() if self.file is None else Path(self.file).parent
+        return self.home if self.file is None else Path(self.file).parent
 
     def position(self, path: tuple[Step, ...], *, key: bool = False) -> Position:
         """Of what stands at the path; of its key; or of the nearest key above what isn't there."""

@@ -1,0 +1,29 @@
+"""Where one service stands between its demand and its containers: what each stage of the newest decision said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from beaufort.model import Desired, Sample, Wish
+
+__all__ = ["Standing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """``wish`` and ``latest`` are None while there is none; ``granted`` is None before the first grant.
+
+    ``least`` and ``most`` are the bounds of what it may be granted, and ``held_back`` is why they are not those of its
+    desire. ``waiting``: how many of the granted ones wait for room. ``lack``: what there is too little of for one more,
+    where it may have more.
+    """
+
+    latest: Sample | None
+    wish: Wish | None
+    desired: Desired
+    least: int
+    most: int
+    held_back: str | None
+    granted: int | None
+    waiting: int
+    lack: str | None

@@ -1,0 +1,58 @@
+"""The routes for those who watch over Beaufort: whether it lives, whether it can work, and its metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litestar import Response, get
+
+from beaufort.web.access import Permission, needs
+from beaufort.web.answers import Check, Health, Readiness
+from beaufort.web.metrics import CONTENT_TYPE
+from beaufort.web.station import Station
+
+__all__ = ["HEALTH"]
+
+OPEN = needs(Permission.NOTHING)
+
+
+@get("/healthz", opt=OPEN, summary="Whether the controller is alive", tags=["health"], sync_to_thread=False)
+def healthz() -> Health:
+    return Health()
+
+
+@get(
+    "/readyz",
+    opt=OPEN,
+    summary="Whether the controller can work",
+    description="503 while the scheduler can't be read.",
+    tags=["health"],
+    sync_to_thread=False,
+)
+def readyz(station: Station) -> Response[Readiness]:
+    sighted = station.controller.cluster is not None
+    silent = station.observer.silent()
+    ready = Readiness(
+        ready=sighted,
+        leader=Check(good=True, detail="the only controller, and so the leader"),
+        scheduler=Check(good=sighted, detail="it can be read" if sighted else "it can't be read"),
+        sources=Check(good=not silent, detail=f"{silent} services have no fresh demand" if silent else "all are fresh"),
+    )
+    return Response(ready, status_code=200 if sighted else 503)
+
+
+@get(
+    "/metrics",
+    opt=needs(Permission.READ),
+    summary="Metrics, for Prometheus",
+    tags=["health"],
+    media_type="text/plain",
+)
+async def metrics(station: Station) -> Response[bytes]:
+    # Writing thousands of lines takes a while, and nothing that is read for it changes under the hands.
+    text = await asyncio.to_thread(station.metrics.text, station.snapshot())
+    return Response(text, headers={"content-type": CONTENT_TYPE})
+
+
+HEALTH: list[Any] = [healthz, readyz, metrics]

@@ -1,0 +1,85 @@
+"""Errors as problem+json (RFC 9457), in the same words as the command line has for them."""
+
+from __future__ import annotations
+
+import http
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from beaufort.protocols import BeaufortError, ConfigError
+
+__all__ = ["HANDLERS", "Problem", "Refused", "problem_body"]
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong. ``faults``: every one, a complete sentence each, where there may be more than one."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    faults: list[str] = []
+
+
+class Refused(BeaufortError):
+    """A request that is not done, with the HTTP status that says why."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = headers or {}
+
+
+def problem(status: int, detail: str, faults: list[str] | None = None) -> Problem:
+    return Problem(title=http.HTTPStatus(status).phrase, status=status, detail=detail, faults=faults or [])
+
+
+def problem_body(status: int, detail: str) -> bytes:
+    """The answer's body, where there is no application to make it."""
+    return msgspec.json.encode(problem(status, detail))
+
+
+def _answer(told: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:
+    return Response(told, status_code=told.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    faults = _faults(error) if isinstance(error, ValidationException) else []
+    return _answer(problem(error.status_code, "; ".join(faults) or error.detail, faults), dict(error.headers or {}))
+
+
+def _faults(error: ValidationException) -> list[str]:
+    """Litestar's list of what does not fit, as sentences that begin with their place."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    return [f"{each['key']}: {each['message']}" if each.get("key") else str(each["message"]) for each in extra]
+
+
+def _refused(_: Request[Any, Any, Any], error: Refused) -> Response[Problem]:
+    return _answer(problem(error.status, str(error)), error.headers)
+
+
+def _config(_: Request[Any, Any, Any], error: ConfigError) -> Response[Problem]:
+    return _answer(problem(422, "the configuration is wrong", list(error.faults)))
+
+
+def _beaufort(_: Request[Any, Any, Any], error: BeaufortError) -> Response[Problem]:
+    return _answer(problem(409, str(error)))
+
+
+def _other(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """What nobody foresaw: its words may hold anything, so only its kind is told."""
+    return _answer(problem(500, f"something is wrong in Beaufort itself: {type(error).__name__}"))
+
+
+HANDLERS: dict[Any, Any] = {
+    HTTPException: _http,
+    Refused: _refused,
+    ConfigError: _config,
+    BeaufortError: _beaufort,
+    Exception: _other,
+}

@@ -1,0 +1,59 @@
+"""The shapes of what the API is asked to do."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from beaufort.model import Sample
+
+__all__ = ["Limits", "PauseRequest", "Pushed", "PushedSample"]
+
+MOST = 1_000_000
+"""What is greater is a mistake."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all requests are: what is not known is refused, since it may be a mistake."""
+
+
+class PushedSample(Asked, frozen=True):
+    """One measurement. ``at``: seconds since the epoch, by default now; a time to come is taken for now.
+
+    ``arrivals`` is what came in, per second; ``rate`` is what one busy container completes, per second.
+    """
+
+    service: str
+    value: Annotated[float, Meta(ge=0)]
+    at: float | None = None
+    arrivals: float | None = None
+    rate: float | None = None
+
+    def check(self) -> None:
+        """Raises ValueError for what can't be a measurement."""
+        Sample(self.at or 0.0, self.value, self.arrivals, self.rate)
+
+
+class Pushed(Asked, frozen=True):
+    """``taken`` were new. ``known`` were not newer than what is known, and changed nothing: pushing twice is pushing once."""
+
+    taken: int
+    known: int
+
+
+class PauseRequest(Asked, frozen=True):
+    """``until``: seconds since the epoch; null is until it is resumed."""
+
+    direction: Literal["in", "out", "both"] = "both"
+    until: float | None = None
+
+
+class Limits(Asked, frozen=True):
+    """What is left out stays as it is. ``max`` null is no limit."""
+
+    min: Annotated[int, Meta(ge=0, le=MOST)] | UnsetType = UNSET
+    max: Annotated[int, Meta(ge=0, le=MOST)] | UnsetType | None = UNSET
+    priority: Annotated[int, Meta(ge=1, le=MOST)] | UnsetType = UNSET
+    weight: Annotated[float, Meta(gt=0, le=MOST)] | UnsetType = UNSET

@@ -1,0 +1,86 @@
+"""The server: serves the API of one controller in the controller's own event loop, and takes no signal from it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from beaufort.controller import Controller
+from beaufort.tokens import TokenFile
+from beaufort.web.app import application
+from beaufort.web.connection import Connection
+from beaufort.web.doorkeeper import Doorkeeper
+from beaufort.web.gate import Gate
+from beaufort.web.listening import Listening
+from beaufort.web.station import Station
+
+__all__ = ["Serving"]
+
+GRACE = 1
+"""Seconds that answers under way have at the end."""
+
+
+class Serving:
+    """The API of a controller, from before its first step until after its last."""
+
+    def __init__(self, listening: Listening, controller: Controller, tasks: asyncio.TaskGroup) -> None:
+        """Begin to serve, in these tasks. Raises BeaufortError where nothing can be served there."""
+        bound = listening.bind()
+        self.url = listening.url(bound.getsockname()[1])
+        self._controller = controller
+        self._station = Station(controller)
+        self._server = _Server(_config(listening, self._station))
+        self._work = tasks.create_task(self._station.run(), name="station")
+        self._served = tasks.create_task(self._serve(bound), name="serve")
+        wanted = listening.url(int(listening.listen.rpartition(":")[2])) if ":" in listening.listen else self.url
+        taken = "" if wanted in (self.url, listening.url(0)) else f"; {wanted} is taken"
+        controller.report("serving", self.url + taken)
+        if listening.is_open:
+            controller.report("insecure", "other machines can reach the API, and it is not safe: --insecure says so")
+
+    async def _serve(self, bound: socket.socket) -> None:
+        try:
+            await self._server.serve(sockets=[bound])
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the API, the scaling goes on
+            self._controller.report("api-lost", f"the API can't be served any more: {type(error).__name__}: {error}")
+
+    async def close(self) -> None:
+        """Tell those who follow, let answers under way come to their end, and serve no more."""
+        self._station.feed.close()
+        self._server.should_exit = True
+        await self._served
+        self._work.cancel()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The signals are the controller's."""
+        yield
+
+
+def _config(listening: Listening, station: Station) -> uvicorn.Config:
+    tokens = TokenFile(listening.tokens) if listening.asks and listening.tokens is not None else None
+    doorkeeper = Doorkeeper(tokens, secure=listening.tls_cert is not None)
+    inner = application(station, doorkeeper, page=listening.page)
+    gate = Gate(inner, doorkeeper, listening.names, station.metrics.answered)
+    config = uvicorn.Config(
+        gate,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE,
+        ssl_certfile=listening.tls_cert,
+        ssl_keyfile=listening.tls_key,
+    )
+    config.load()
+    return config
