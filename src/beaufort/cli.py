@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from beaufort import remote
+from beaufort.exits import exit_codes
+from beaufort.issuing import token
 
 __all__ = ["main"]
 
@@ -37,22 +39,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 def main() -> None:
     """The entry point of ``beaufort``."""
     app()
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Wrong input is 2, anything else that we can't do is 1; either is said on stderr, one fault a line."""
-    from beaufort.protocols import BeaufortError, ConfigError
-
-    try:
-        yield
-    except ConfigError as error:
-        for fault in error.faults:
-            typer.echo(fault, err=True)
-        raise typer.Exit(2) from error
-    except BeaufortError as error:
-        typer.echo(f"beaufort: {error}", err=True)
-        raise typer.Exit(1) from error
 
 
 @app.command()
@@ -100,7 +86,7 @@ def plan(
     from beaufort.config import load
     from beaufort.state import load_state
 
-    with _exit_codes():
+    with exit_codes():
         config = load(file)
         seen = asyncio.run(dryrun.observe(config)) if state is None else load_state(state, config)
         decision = dryrun.decide(config, seen)
@@ -142,7 +128,7 @@ def run(
     from beaufort import daemon
     from beaufort.log import logger
 
-    with _exit_codes():
+    with exit_codes():
         attend = None
         if not no_api:
             from beaufort.tokens import default_path
@@ -181,7 +167,7 @@ def replay(
     from beaufort.tables import replayed_lines
 
     steps = changed = 0
-    with _exit_codes():
+    with exit_codes():
         for step in again(file):
             steps, changed = steps + 1, changed + (not step.same)
             for line in replayed_lines(step, service, as_json=as_json):
@@ -215,7 +201,7 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option
     from beaufort.demo import Demo
     from beaufort.stages.stage import choose
 
-    with _exit_codes():
+    with exit_codes():
         stage = choose(scheduler, {"url": url, "image": image})
         attend = None
         if not no_api:
@@ -237,3 +223,7 @@ def _version(wanted: bool) -> None:
 def _root(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None: ...
+
+
+remote.register(app)
+app.add_typer(token, name="token")

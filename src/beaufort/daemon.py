@@ -26,7 +26,7 @@ class Attendant(Protocol):
 Attend = Callable[[Controller, asyncio.TaskGroup], Attendant]
 
 
-def run(
+def run(  # noqa: PLR0913 - each keyword is a choice of the user's
     config: Mapping[str, Any] | str | Path | Config,
     *,
     dry_run: bool = False,
