@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, delete, patch, post
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter
 
 from beaufort import clock
 from beaufort.web.access import ANYBODY, Permission, needs
@@ -47,7 +48,9 @@ def asker(request: Asking) -> Asker:
     responses=WRONG,
     sync_to_thread=False,
 )
-def demand(request: Asking, station: Station, data: PushedSample | list[PushedSample]) -> Pushed:
+def demand(
+    request: Asking, station: NamedDependency[Station], data: JSONBody[PushedSample | list[PushedSample]]
+) -> Pushed:
     return station.desk.push(data if isinstance(data, list) else [data], asker(request))
 
 
@@ -60,7 +63,7 @@ def demand(request: Asking, station: Station, data: PushedSample | list[PushedSa
     responses=MISSING,
     sync_to_thread=False,
 )
-def pause(request: Asking, station: Station, name: Name, data: PauseRequest) -> ServiceState:
+def pause(request: Asking, station: NamedDependency[Station], name: Name, data: JSONBody[PauseRequest]) -> ServiceState:
     known(station, name)
     station.desk.pause(name, data, asker(request))
     return _state(station, name)
@@ -75,7 +78,7 @@ def pause(request: Asking, station: Station, name: Name, data: PauseRequest) -> 
     responses=MISSING,
     sync_to_thread=False,
 )
-def resume(request: Asking, station: Station, name: Name) -> ServiceState:
+def resume(request: Asking, station: NamedDependency[Station], name: Name) -> ServiceState:
     known(station, name)
     station.desk.resume(name, asker(request))
     return _state(station, name)
@@ -89,7 +92,7 @@ def resume(request: Asking, station: Station, name: Name) -> ServiceState:
     responses=MISSING | WRONG,
     sync_to_thread=False,
 )
-def limit(request: Asking, station: Station, name: Name, data: Limits) -> ServiceState:
+def limit(request: Asking, station: NamedDependency[Station], name: Name, data: JSONBody[Limits]) -> ServiceState:
     known(station, name)
     station.desk.limit(name, data, asker(request))
     return _state(station, name)
@@ -104,7 +107,7 @@ def limit(request: Asking, station: Station, name: Name, data: Limits) -> Servic
     responses=MISSING | WRONG,
     sync_to_thread=False,
 )
-def restore(request: Asking, station: Station, name: Name) -> ServiceState:
+def restore(request: Asking, station: NamedDependency[Station], name: Name) -> ServiceState:
     known(station, name)
     station.desk.restore(name, asker(request))
     return _state(station, name)
@@ -120,9 +123,9 @@ def restore(request: Asking, station: Station, name: Name) -> ServiceState:
 )
 async def configure(
     request: Asking,
-    station: Station,
-    data: dict[str, Any],
-    dry_run: Annotated[bool, Parameter(description="Change nothing: answer with the plan.")] = False,
+    station: NamedDependency[Station],
+    data: JSONBody[dict[str, Any]],
+    dry_run: Annotated[bool, QueryParameter(description="Change nothing: answer with the plan.")] = False,
 ) -> Plan:
     plan = await station.desk.plan(data)
     if not dry_run:

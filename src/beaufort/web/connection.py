@@ -42,10 +42,9 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard += len(data)
+        super().data_received(data)
         if self._head is not None and self._heard > LARGEST_HEAD:
             self.transport.abort()
-            return
-        super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

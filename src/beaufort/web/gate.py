@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
 from beaufort.web.access import Identity
@@ -98,7 +99,8 @@ class Gate:
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
                 self._answered(message["status"])
-                message = {**message, "headers": [*message.get("headers", []), *extra]}
+                date = (b"date", formatdate(usegmt=True).encode())
+                message = {**message, "headers": [*message.get("headers", []), date, *extra]}
             await send(message)
 
         return guarded

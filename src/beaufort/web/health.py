@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from litestar import Response, get
+from litestar.di import NamedDependency
 
 from beaufort.web.access import Permission, needs
 from beaufort.web.answers import Check, Health, Readiness
@@ -30,7 +31,7 @@ def healthz() -> Health:
     tags=["health"],
     sync_to_thread=False,
 )
-def readyz(station: Station) -> Response[Readiness]:
+def readyz(station: NamedDependency[Station]) -> Response[Readiness]:
     sighted = station.controller.cluster is not None
     silent = station.observer.silent()
     ready = Readiness(
@@ -49,7 +50,7 @@ def readyz(station: Station) -> Response[Readiness]:
     tags=["health"],
     media_type="text/plain",
 )
-async def metrics(station: Station) -> Response[bytes]:
+async def metrics(station: NamedDependency[Station]) -> Response[bytes]:
     # Writing thousands of lines takes a while, and nothing that is read for it changes under the hands.
     text = await asyncio.to_thread(station.metrics.text, station.snapshot())
     return Response(text, headers={"content-type": CONTENT_TYPE})

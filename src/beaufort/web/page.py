@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from beaufort.web.access import Permission, needs
 from beaufort.web.problems import Refused
@@ -48,12 +50,12 @@ class Files:
 
 
 @get("/", opt=OPEN, include_in_schema=False, sync_to_thread=False)
-def index(files: Files) -> Response[bytes]:
+def index(files: NamedDependency[Files]) -> Response[bytes]:
     return files.index()
 
 
 @get("/{name:path}", opt=OPEN, include_in_schema=False, sync_to_thread=False)
-def file(files: Files, name: Path) -> Response[bytes]:
+def file(files: NamedDependency[Files], name: FromPath[Path]) -> Response[bytes]:
     return files.answer(str(name).lstrip("/"))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.types import ASGIApp
 
 from beaufort import clock
@@ -32,20 +33,20 @@ __all__ = ["READS"]
 READ = needs(Permission.READ)
 MOST = 1000
 
-Limit = Annotated[int, Parameter(ge=1, le=MOST, description="How many to answer at most.")]
-After = Annotated[str | None, Parameter(description="The name that the page before ended with.")]
-Name = Annotated[str, Parameter(description="The name of a service.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="How many to answer at most.")]
+After = Annotated[str | None, QueryParameter(description="The name that the page before ended with.")]
+Name = Annotated[str, PathParameter(description="The name of a service.")]
 
 MISSING = {404: ResponseSpec(Problem, description="There is no such service.", media_type="application/problem+json")}
 
 
 @get("/v1/status", opt=READ, summary="The whole at a glance", tags=["state"], sync_to_thread=False)
-def status(station: Station) -> Status:
+def status(station: NamedDependency[Station]) -> Status:
     return station.observer.status(station.feed.id)
 
 
 @get("/v1/services", opt=READ, summary="All services, by name", tags=["state"], sync_to_thread=False)
-def services(station: Station, limit: Limit = 500, after: After = None) -> ServicePage:
+def services(station: NamedDependency[Station], limit: Limit = 500, after: After = None) -> ServicePage:
     now = clock.now()
     names, following = _page(station, limit, after)
     states = [station.observer.state(station.controller.services[name], now) for name in names]
@@ -55,7 +56,7 @@ def services(station: Station, limit: Limit = 500, after: After = None) -> Servi
 @get(
     "/v1/history", opt=READ, summary="The near past of all services, to be drawn", tags=["state"], sync_to_thread=False
 )
-def history(station: Station, limit: Limit = 500, after: After = None) -> History:
+def history(station: NamedDependency[Station], limit: Limit = 500, after: After = None) -> History:
     names, following = _page(station, limit, after)
     rows = {name: list(station.herald.past.get(name, ())) for name in names}
     return History(at=clock.now(), services=rows, next=following)
@@ -69,7 +70,7 @@ def _page(station: Station, limit: int, after: str | None) -> tuple[list[str], s
 @get(
     "/v1/services/{name:str}", opt=READ, summary="One service", tags=["state"], responses=MISSING, sync_to_thread=False
 )
-def service(station: Station, name: Name) -> ServiceDetail:
+def service(station: NamedDependency[Station], name: Name) -> ServiceDetail:
     known(station, name)
     return station.observer.detail(name)
 
@@ -82,7 +83,7 @@ def service(station: Station, name: Name) -> ServiceDetail:
     responses=MISSING,
     sync_to_thread=False,
 )
-def explain(station: Station, name: Name) -> Account:
+def explain(station: NamedDependency[Station], name: Name) -> Account:
     known(station, name)
     return account(station.observer, name)
 
@@ -94,7 +95,7 @@ def explain(station: Station, name: Name) -> Account:
     tags=["state"],
     sync_to_thread=False,
 )
-def nodes(station: Station) -> NodePage:
+def nodes(station: NamedDependency[Station]) -> NodePage:
     return NodePage(at=clock.now(), nodes=station.observer.nodes())
 
 
@@ -106,10 +107,12 @@ def nodes(station: Station) -> NodePage:
     sync_to_thread=False,
 )
 def decisions(
-    station: Station,
-    service: Annotated[str | None, Parameter(description="Only those that changed this service.")] = None,
-    since: Annotated[float | None, Parameter(description="Only those from this time on.")] = None,
-    before: Annotated[int | None, Parameter(description="Only those with a smaller number: the next page.")] = None,
+    station: NamedDependency[Station],
+    service: Annotated[str | None, QueryParameter(description="Only those that changed this service.")] = None,
+    since: Annotated[float | None, QueryParameter(description="Only those from this time on.")] = None,
+    before: Annotated[
+        int | None, QueryParameter(description="Only those with a smaller number: the next page.")
+    ] = None,
     limit: Limit = 100,
 ) -> DecisionPage:
     found: list[DecisionRecord] = []
@@ -131,13 +134,15 @@ def decisions(
     responses={200: ResponseSpec(str, description="The stream.", media_type="text/event-stream")},
 )
 def events(
-    station: Station,
+    station: NamedDependency[Station],
     kinds: Annotated[
-        str | None, Parameter(description=f"Which of {', '.join(KINDS)}, with commas; all by default.")
+        str | None, QueryParameter(description=f"Which of {', '.join(KINDS)}, with commas; all by default.")
     ] = None,
-    follow: Annotated[bool, Parameter(description="Go on for ever; else end after what there is.")] = True,
-    last: Annotated[str | None, Parameter(description="As Last-Event-ID, for those who can't set headers.")] = None,
-    last_event_id: Annotated[str | None, Parameter(header="Last-Event-ID", description="The last id seen.")] = None,
+    follow: Annotated[bool, QueryParameter(description="Go on for ever; else end after what there is.")] = True,
+    last: Annotated[
+        str | None, QueryParameter(description="As Last-Event-ID, for those who can't set headers.")
+    ] = None,
+    last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID", description="The last id seen.")] = None,
 ) -> ASGIApp:
     wanted = set(KINDS if kinds is None else kinds.split(","))
     if unknown := sorted(wanted - set(KINDS)):

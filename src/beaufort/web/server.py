@@ -29,12 +29,12 @@ class Serving:
 
     def __init__(self, listening: Listening, controller: Controller, tasks: asyncio.TaskGroup) -> None:
         """Begin to serve, in these tasks. Raises BeaufortError where nothing can be served there."""
+        self.station = Station(controller)
+        self._controller = controller
+        self._server = _Server(_config(listening, self.station))
         bound = listening.bind()
         self.url = listening.url(bound.getsockname()[1])
-        self._controller = controller
-        self._station = Station(controller)
-        self._server = _Server(_config(listening, self._station))
-        self._work = tasks.create_task(self._station.run(), name="station")
+        self._work = tasks.create_task(self.station.run(), name="station")
         self._served = tasks.create_task(self._serve(bound), name="serve")
         wanted = listening.url(int(listening.listen.rpartition(":")[2])) if ":" in listening.listen else self.url
         taken = "" if wanted in (self.url, listening.url(0)) else f"; {wanted} is taken"
@@ -50,17 +50,41 @@ class Serving:
 
     async def close(self) -> None:
         """Tell those who follow, let answers under way come to their end, and serve no more."""
-        self._station.feed.close()
-        self._server.should_exit = True
+        self.station.feed.close()
+        self._server.end()
         await self._served
         self._work.cancel()
 
 
 class _Server(uvicorn.Server):
+    """Does nothing while nobody asks, and ends as soon as the answers under way have."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        self._ending.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """The signals are the controller's."""
         yield
+
+    async def main_loop(self) -> None:
+        await self._ending.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - as uvicorn has it
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=GRACE)
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def _config(listening: Listening, station: Station) -> uvicorn.Config:
@@ -78,7 +102,7 @@ def _config(listening: Listening, station: Station) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=GRACE,
+        date_header=False,
         ssl_certfile=listening.tls_cert,
         ssl_keyfile=listening.tls_key,
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from beaufort.roles import Role
 from beaufort.web.access import ANYBODY, Permission, needs
@@ -36,7 +38,7 @@ class Who(Answer, frozen=True):
 
 
 @get("/v1/session", opt=OPEN, summary="Who this is", tags=["session"], sync_to_thread=False)
-def who(request: Asking, doorkeeper: Doorkeeper) -> Who:
+def who(request: Asking, doorkeeper: NamedDependency[Doorkeeper]) -> Who:
     identity = request.scope.get("user") or ANYBODY
     services = None if identity.services is None else sorted(identity.services)
     return Who(
@@ -48,7 +50,9 @@ def who(request: Asking, doorkeeper: Doorkeeper) -> Who:
 
 
 @post("/v1/session", opt=OPEN, status_code=200, summary="Log a page in with a token", tags=["session"])
-async def login(request: Asking, station: Station, doorkeeper: Doorkeeper, data: Login) -> Response[Who]:
+async def login(
+    request: Asking, station: NamedDependency[Station], doorkeeper: NamedDependency[Doorkeeper], data: JSONBody[Login]
+) -> Response[Who]:
     address = request.client.host if request.client else "unknown"
     token = await doorkeeper.prove(data.token, address)
     if token.role is Role.PUSHER:
@@ -66,7 +70,7 @@ async def login(request: Asking, station: Station, doorkeeper: Doorkeeper, data:
 
 
 @delete("/v1/session", opt=OPEN, status_code=200, summary="Log a page out", tags=["session"], sync_to_thread=False)
-def logout(request: Asking, doorkeeper: Doorkeeper) -> Response[Who]:
+def logout(request: Asking, doorkeeper: NamedDependency[Doorkeeper]) -> Response[Who]:
     doorkeeper.close(request.headers.get("cookie", ""))
     gone = Cookie(
         key=doorkeeper.cookie, value="", max_age=0, httponly=True, secure=doorkeeper.secure, samesite="strict"
