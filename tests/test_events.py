@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from beaufort.web.feed import KINDS, Behind, Feed
-from web_stage import Stage, stage
+from web_stage import Stage, connected, stage
 
 
 class Told(NamedTuple):
@@ -173,16 +173,14 @@ async def test_five_hundred_readers_hear_all_of_it(played: Stage) -> None:
     heard: list[list[Any]] = []
 
     async def listen() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", played.port)
-        writer.write(b"GET /v1/events?kinds=event HTTP/1.1\r\nhost: localhost\r\n\r\n")
         mine: list[Any] = []
         heard.append(mine)
-        while len(mine) < 20:
-            line = await reader.readline()
-            if line.startswith(b"data: "):
-                mine.append(json.loads(line[6:])["detail"])
-        writer.close()
-        await writer.wait_closed()
+        async with connected(played.port) as (reader, writer):
+            writer.write(b"GET /v1/events?kinds=event HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            while len(mine) < 20:
+                line = await reader.readline()
+                if line.startswith(b"data: "):
+                    mine.append(json.loads(line[6:])["detail"])
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         for _ in range(500):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from beaufort.tokens import TokenFile
 from beaufort.web import Listening
 from beaufort.web.server import Serving
 
-__all__ = ["CONFIG", "Stage", "stage", "token"]
+__all__ = ["CONFIG", "Stage", "connected", "stage", "token"]
 
 CONFIG: dict[str, Any] = {
     "deployment": "stage",
@@ -92,3 +92,15 @@ async def stage(
                 controller.stop()
                 await running
                 await serving.close()
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A bare connection to a port of the loopback address."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()

@@ -115,7 +115,7 @@ async def _refuse(send: Send, refusal: Refused) -> None:
 
 
 def _in_time(receive: Receive) -> Receive:
-    """A body that does not come in time is one whose sender has left. What comes after the body may take its time."""
+    """A body has to come in time; what comes after it may take its time."""
     until: float | None = None
     whole = False
 
@@ -129,7 +129,7 @@ def _in_time(receive: Receive) -> Receive:
             async with asyncio.timeout_at(until):
                 message = await receive()
         except TimeoutError:
-            return {"type": "http.disconnect"}
+            raise Refused(408, f"the body did not come in {BODY:g} s", {"connection": "close"}) from None
         whole = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from beaufort.controller import Controller
+from beaufort.protocols import ConfigError
 from beaufort.tokens import TokenFile
 from beaufort.web.app import application
 from beaufort.web.connection import Connection
@@ -31,7 +32,8 @@ class Serving:
         """Begin to serve, in these tasks. Raises BeaufortError where nothing can be served there."""
         self.station = Station(controller)
         self._controller = controller
-        self._server = _Server(_config(listening, self.station))
+        self.gate = _gate(listening, self.station)
+        self._server = _Server(_config(listening, self.gate))
         bound = listening.bind()
         self.url = listening.url(bound.getsockname()[1])
         self._work = tasks.create_task(self.station.run(), name="station")
@@ -41,6 +43,11 @@ class Serving:
         controller.report("serving", self.url + taken)
         if listening.is_open:
             controller.report("insecure", "other machines can reach the API, and it is not safe: --insecure says so")
+
+    @property
+    def connections(self) -> int:
+        """How many are open now."""
+        return len(self._server.server_state.connections)
 
     async def _serve(self, bound: socket.socket) -> None:
         try:
@@ -87,11 +94,15 @@ class _Server(uvicorn.Server):
             connection.transport.abort()
 
 
-def _config(listening: Listening, station: Station) -> uvicorn.Config:
+def _gate(listening: Listening, station: Station) -> Gate:
     tokens = TokenFile(listening.tokens) if listening.asks and listening.tokens is not None else None
     doorkeeper = Doorkeeper(tokens, secure=listening.tls_cert is not None)
     inner = application(station, doorkeeper, page=listening.page)
-    gate = Gate(inner, doorkeeper, listening.names, station.metrics.answered)
+    return Gate(inner, doorkeeper, listening.names, station.metrics.answered)
+
+
+def _config(listening: Listening, gate: Gate) -> uvicorn.Config:
+    """Raises ConfigError for a certificate that is none, or does not fit its key."""
     config = uvicorn.Config(
         gate,
         http=Connection,
@@ -100,11 +111,14 @@ def _config(listening: Listening, station: Station) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,
         proxy_headers=False,
         timeout_keep_alive=30,
-        date_header=False,
         ssl_certfile=listening.tls_cert,
         ssl_keyfile=listening.tls_key,
     )
-    config.load()
+    try:
+        config.load()
+    except OSError as error:
+        raise ConfigError([f"--tls-cert, --tls-key: expected a certificate and its key, in PEM: {error}"]) from error
     return config
