@@ -13,6 +13,7 @@ import httpx
 
 from beaufort.config import load
 from beaufort.controller import Controller
+from beaufort.journal import Journal
 from beaufort.model import Event
 from beaufort.roles import Role
 from beaufort.tokens import TokenFile
@@ -73,11 +74,11 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    config: Mapping[str, Any] = CONFIG, *, token: str | None = None, **options: Any
+    config: Mapping[str, Any] = CONFIG, *, token: str | None = None, journal: Path | None = None, **options: Any
 ) -> AsyncIterator[Stage]:
     """``token`` is shown by the client; ``options`` are those of the listening."""
     listening = Listening(**{"listen": "127.0.0.1:0", **options})
-    controller = Controller(load(config))
+    controller = Controller(load(config), journal=Journal(journal))
     events: list[Event] = []
     controller.journal.listen(events.append)
     headers = {"authorization": f"Bearer {token}"} if token else {}

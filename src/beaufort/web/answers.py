@@ -29,6 +29,7 @@ __all__ = [
     "ServiceState",
     "Stage",
     "Status",
+    "StreamEntry",
     "Waiting",
 ]
 
@@ -39,7 +40,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What all answers are: values with names."""
 
 
-class Reading(Answer, frozen=True):
+class Reading(Answer, frozen=True, kw_only=True):
     """One measurement of demand. ``age`` is in seconds, as of the answer."""
 
     value: float
@@ -47,14 +48,14 @@ class Reading(Answer, frozen=True):
     age: float
 
 
-class Paused(Answer, frozen=True):
+class Paused(Answer, frozen=True, kw_only=True):
     """``until`` null is until it is resumed."""
 
     direction: Literal["in", "out", "both"]
     until: float | None
 
 
-class ServiceState(Answer, frozen=True):
+class ServiceState(Answer, frozen=True, kw_only=True):
     """One service now. What the policy desires, what the pool grants and what exists are three different things.
 
     ``remainder``: it takes what is left over. ``on``: how many containers each node holds, where that is known.
@@ -84,7 +85,7 @@ class ServiceState(Answer, frozen=True):
     reason: str
 
 
-class ServicePage(Answer, frozen=True):
+class ServicePage(Answer, frozen=True, kw_only=True):
     """``next``: the value of ``after`` for the next page; null on the last one."""
 
     at: float
@@ -92,7 +93,7 @@ class ServicePage(Answer, frozen=True):
     next: str | None
 
 
-class ServiceDetail(Answer, frozen=True):
+class ServiceDetail(Answer, frozen=True, kw_only=True):
     """``samples``: the newest, newest first. ``reasons``: from demand to containers, one sentence a stage."""
 
     at: float
@@ -101,7 +102,7 @@ class ServiceDetail(Answer, frozen=True):
     reasons: list[str]
 
 
-class Stage(Answer, frozen=True):
+class Stage(Answer, frozen=True, kw_only=True):
     """One stage of the way from demand to containers: its number, and what bound it."""
 
     stage: Literal["demand", "policy", "desired", "bounds", "granted", "running"]
@@ -109,7 +110,7 @@ class Stage(Answer, frozen=True):
     reason: str
 
 
-class Move(Answer, frozen=True):
+class Move(Answer, frozen=True, kw_only=True):
     """Room that went from one service to others (``with``), or came from them. ``count`` is of the service asked for."""
 
     at: float
@@ -119,7 +120,7 @@ class Move(Answer, frozen=True):
     reason: str
 
 
-class Account(Answer, frozen=True):
+class Account(Answer, frozen=True, kw_only=True):
     """Why a service has the count that it has: in words, and stage by stage."""
 
     at: float
@@ -130,7 +131,7 @@ class Account(Answer, frozen=True):
     took: list[Move]
 
 
-class NodeState(Answer, frozen=True):
+class NodeState(Answer, frozen=True, kw_only=True):
     """One machine, or the whole pool. ``capacity``: what is not named is not limited. ``containers``: held, by service."""
 
     name: str
@@ -140,12 +141,12 @@ class NodeState(Answer, frozen=True):
     labels: Mapping[str, str]
 
 
-class NodePage(Answer, frozen=True):
+class NodePage(Answer, frozen=True, kw_only=True):
     at: float
     nodes: list[NodeState]
 
 
-class Change(Answer, frozen=True):
+class Change(Answer, frozen=True, kw_only=True):
     """One service in a decision, with what was known of it then. ``target``: what the scheduler was asked for, if anything."""
 
     service: str
@@ -163,7 +164,7 @@ class Change(Answer, frozen=True):
     reason: str
 
 
-class DecisionRecord(Answer, frozen=True):
+class DecisionRecord(Answer, frozen=True, kw_only=True):
     """A decision that changed something. ``causes``: what had happened, in words."""
 
     number: int
@@ -172,7 +173,7 @@ class DecisionRecord(Answer, frozen=True):
     changes: list[Change]
 
 
-class DecisionPage(Answer, frozen=True):
+class DecisionPage(Answer, frozen=True, kw_only=True):
     """Newest first. ``next``: the value of ``before`` for the next page; null on the last one."""
 
     at: float
@@ -180,7 +181,7 @@ class DecisionPage(Answer, frozen=True):
     next: int | None
 
 
-class EventRecord(Answer, frozen=True):
+class EventRecord(Answer, frozen=True, kw_only=True):
     """Something that happened, in the words of the log."""
 
     at: float
@@ -189,15 +190,26 @@ class EventRecord(Answer, frozen=True):
     service: str | None
 
 
-class History(Answer, frozen=True):
+class StreamEntry(Answer, frozen=True, kw_only=True):
+    """One entry of the stream of events. ``data`` is JSON: what shape it has is told by ``event``.
+
+    ``id`` is missing in what is said to one reader alone: reset, dropped, closing.
+    """
+
+    id: str = ""
+    event: Literal["event", "decision", "services", "nodes", "status", "reset", "dropped", "closing"]
+    data: str
+
+
+class History(Answer, frozen=True, kw_only=True):
     """The near past of services: rows of time, demand (null: not known), desired, granted, running; oldest first."""
 
     at: float
-    services: Mapping[str, list[tuple[float, float | None, int, int, int]]]
+    services: Mapping[str, list[list[float | None]]]
     next: str | None
 
 
-class Reaction(Answer, frozen=True):
+class Reaction(Answer, frozen=True, kw_only=True):
     """Seconds from a sample to the scheduler's call that it caused (``action``), and until the containers ran (``running``).
 
     Nearest-rank percentiles of the newest thousand; null while there were none.
@@ -210,7 +222,7 @@ class Reaction(Answer, frozen=True):
     running_p99: float | None
 
 
-class Waiting(Answer, frozen=True):
+class Waiting(Answer, frozen=True, kw_only=True):
     """A service that has less than it is granted, or is granted less than it desires."""
 
     service: str
@@ -218,7 +230,7 @@ class Waiting(Answer, frozen=True):
     reason: str
 
 
-class Status(Answer, frozen=True):
+class Status(Answer, frozen=True, kw_only=True):
     """The whole at a glance. ``sighted``: whether the scheduler can be read; while it can't, nothing is done.
 
     ``capacity`` and ``held`` by resource; what is not limited is not in ``capacity``. ``waiting``: at most twenty.
@@ -245,16 +257,16 @@ class Status(Answer, frozen=True):
     """The id of the newest event of the stream: following from there misses nothing."""
 
 
-class Check(Answer, frozen=True):
+class Check(Answer, frozen=True, kw_only=True):
     good: bool
     detail: str
 
 
-class Health(Answer, frozen=True):
+class Health(Answer, frozen=True, kw_only=True):
     alive: bool = True
 
 
-class Readiness(Answer, frozen=True):
+class Readiness(Answer, frozen=True, kw_only=True):
     """``ready`` needs a scheduler that can be read. Silent sources are told; each has its own fallback."""
 
     ready: bool
@@ -263,7 +275,7 @@ class Readiness(Answer, frozen=True):
     sources: Check
 
 
-class Plan(Answer, frozen=True):
+class Plan(Answer, frozen=True, kw_only=True):
     """What a configuration would cause, in the same words as ``beaufort plan``."""
 
     desired: Mapping[str, Any]

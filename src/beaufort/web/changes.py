@@ -24,8 +24,15 @@ __all__ = ["CHANGES", "asker"]
 OPERATE = needs(Permission.OPERATE)
 
 WRONG = {
-    422: ResponseSpec(Problem, description="Every fault, with its place.", media_type="application/problem+json"),
-    409: ResponseSpec(Problem, description="It can't be done now.", media_type="application/problem+json"),
+    422: ResponseSpec(
+        Problem,
+        generate_examples=False,
+        description="Every fault, with its place.",
+        media_type="application/problem+json",
+    ),
+    409: ResponseSpec(
+        Problem, generate_examples=False, description="It can't be done now.", media_type="application/problem+json"
+    ),
 }
 
 Asking = Request[Any, Any, Any]

@@ -17,16 +17,32 @@ __all__ = ["MANUAL", "Manual"]
 READ = needs(Permission.READ)
 
 
+PROBLEM = {
+    "description": "It is not done; the answer says why.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
 @get("/openapi.json", opt=READ, include_in_schema=False, sync_to_thread=False)
 def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
-    return Response(encode_json(request.app.openapi_schema.to_schema()), media_type="application/json")
+    return Response(encode_json(_described(request.app.openapi_schema.to_schema())), media_type="application/json")
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with what all operations have in common: how they refuse."""
+    for item in schema["paths"].values():
+        for operation in item.values():
+            # Litestar has its own idea of what a wrong request is answered with.
+            operation["responses"].pop("400", None)
+            operation["responses"]["default"] = PROBLEM
+    return schema
 
 
 class Manual(OpenAPIRenderPlugin):
     """Every operation, its parameters, and the shapes of what goes in and comes out."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
-        return "\n".join(_page(openapi_schema)).encode()
+        return "\n".join(_page(_described(openapi_schema))).encode()
 
 
 def _page(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from beaufort.web.answers import (
     ServiceDetail,
     ServicePage,
     Status,
+    StreamEntry,
 )
 from beaufort.web.feed import KINDS
 from beaufort.web.problems import Problem, Refused
@@ -37,7 +38,11 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="How many to an
 After = Annotated[str | None, QueryParameter(description="The name that the page before ended with.")]
 Name = Annotated[str, PathParameter(description="The name of a service.")]
 
-MISSING = {404: ResponseSpec(Problem, description="There is no such service.", media_type="application/problem+json")}
+MISSING = {
+    404: ResponseSpec(
+        Problem, generate_examples=False, description="There is no such service.", media_type="application/problem+json"
+    )
+}
 
 
 @get("/v1/status", opt=READ, summary="The whole at a glance", tags=["state"], sync_to_thread=False)
@@ -58,7 +63,7 @@ def services(station: NamedDependency[Station], limit: Limit = 500, after: After
 )
 def history(station: NamedDependency[Station], limit: Limit = 500, after: After = None) -> History:
     names, following = _page(station, limit, after)
-    rows = {name: list(station.herald.past.get(name, ())) for name in names}
+    rows = {name: [[*row] for row in station.herald.past.get(name, ())] for name in names}
     return History(at=clock.now(), services=rows, next=following)
 
 
@@ -131,7 +136,11 @@ def decisions(
     tags=["past"],
     media_type="text/event-stream",
     sync_to_thread=False,
-    responses={200: ResponseSpec(str, description="The stream.", media_type="text/event-stream")},
+    responses={
+        200: ResponseSpec(
+            StreamEntry, generate_examples=False, description="The stream.", media_type="text/event-stream"
+        )
+    },
 )
 def events(
     station: NamedDependency[Station],

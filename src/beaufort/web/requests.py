@@ -19,7 +19,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What all requests are: what is not known is refused, since it may be a mistake."""
 
 
-class PushedSample(Asked, frozen=True):
+class PushedSample(Asked, frozen=True, kw_only=True):
     """One measurement. ``at``: seconds since the epoch, by default now; a time to come is taken for now.
 
     ``arrivals`` is what came in, per second; ``rate`` is what one busy container completes, per second.
@@ -36,21 +36,21 @@ class PushedSample(Asked, frozen=True):
         Sample(self.at or 0.0, self.value, self.arrivals, self.rate)
 
 
-class Pushed(Asked, frozen=True):
+class Pushed(Asked, frozen=True, kw_only=True):
     """``taken`` were new. ``known`` were not newer than what is known, and changed nothing: pushing twice is pushing once."""
 
     taken: int
     known: int
 
 
-class PauseRequest(Asked, frozen=True):
+class PauseRequest(Asked, frozen=True, kw_only=True):
     """``until``: seconds since the epoch; null is until it is resumed."""
 
     direction: Literal["in", "out", "both"] = "both"
     until: float | None = None
 
 
-class Limits(Asked, frozen=True):
+class Limits(Asked, frozen=True, kw_only=True):
     """What is left out stays as it is. ``max`` null is no limit."""
 
     min: Annotated[int, Meta(ge=0, le=MOST)] | UnsetType = UNSET

@@ -24,11 +24,11 @@ OPEN = needs(Permission.NOTHING)
 Asking = Request[Any, Any, Any]
 
 
-class Login(Asked, frozen=True):
+class Login(Asked, frozen=True, kw_only=True):
     token: str
 
 
-class Who(Answer, frozen=True):
+class Who(Answer, frozen=True, kw_only=True):
     """``asked``: whether tokens are asked for here. ``role`` null: nobody has logged in."""
 
     asked: bool
