@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 __all__ = ["Running", "running"]
@@ -25,15 +27,16 @@ class Running:
     config: Path
     url: str
     log: list[dict[str, Any]]
+    lines: SimpleQueue[str]
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, *, as_text: bool = False) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-            return json.load(answer)
+            body = answer.read().decode()
+        return body if as_text else json.loads(body)
 
     def wait_for(self, kind: str, service: str | None = None) -> dict[str, Any]:
         """The next event of the kind, read from its log."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        while line := self.lines.get(timeout=30):
             event: dict[str, Any] = json.loads(line)
             self.log.append(event)
             if event["event"] == kind and service in {None, event.get("service")}:
@@ -54,14 +57,28 @@ def running(folder: Path, config: Mapping[str, Any], *options: str, **environmen
         text=True,
         env=os.environ | {"XDG_STATE_HOME": str(folder / "state")} | environment,
     )
-    with process:
-        running = Running(process, file, "", [])
+    lines: SimpleQueue[str] = SimpleQueue()
+    # What it says is taken at once: a full pipe would hold it up.
+    reader = Thread(target=_drain, args=(process, lines))
+    reader.start()
+    try:
+        running = Running(process, file, "", [], lines)
+        running.url = running.wait_for("serving")["detail"]
+        running.wait_for("sighted")
+        yield running
+    finally:
+        process.send_signal(signal.SIGTERM)
         try:
-            running.url = running.wait_for("serving")["detail"]
-            running.wait_for("sighted")
-            yield running
+            process.wait(30)
         finally:
-            process.send_signal(signal.SIGTERM)
-            # What it still has to say is taken, so that it is not held up by a full pipe.
-            process.communicate(timeout=30)
+            process.kill()
+            reader.join()
     assert process.returncode == 0
+
+
+def _drain(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            lines.put(line)
+    lines.put("")

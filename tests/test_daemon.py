@@ -33,7 +33,7 @@ class Daemon:
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.config = folder / "beaufort.yaml"
-        command = [sys.executable, "-m", "beaufort", "run", str(self.config), "--json", *options]
+        command = [sys.executable, "-m", "beaufort", "run", str(self.config), "--json", "--no-api", *options]
         environment = os.environ | {"XDG_STATE_HOME": str(folder / "state")}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
 

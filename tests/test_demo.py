@@ -215,7 +215,8 @@ async def test_without_a_terminal_it_tells_the_decisions_in_lines(place: Path) -
     code, out, err = await result(place, "--duration", "1.5", "--containers", "4")
     lines = out.splitlines()
     assert (code, err) == (0, "")
-    assert re.fullmatch(r"    \d\.\d s  started   2 services", lines[0])
+    assert re.fullmatch(r"    \d\.\d s  serving   http://127\.0\.0\.1:\d+.*", lines[0])
+    assert re.fullmatch(r"    \d\.\d s  started   2 services", lines[1])
     assert any(re.fullmatch(r" +\d\.\d s  reports   0 -> 3: \S.*", line) for line in lines)
     assert lines[-1] == "Everything of it is stopped and removed."
     assert "\x1b" not in out
@@ -260,7 +261,7 @@ async def test_on_a_terminal_it_draws_and_leaves_the_last_picture(place: Path) -
     live, after = text.split("\x1b[?1049l")
     assert live.startswith(ALTERNATE)
     assert live.count("beaufort demo · room for 10 containers · ") >= 2
-    assert "Ctrl-C ends it" in live
+    assert "Ctrl-C ends it · http://127.0.0.1:" in live
     assert "\x1b[48;5;" in live
     assert "room for 10 containers · 0:02" in after
     assert "Ctrl-C ends it" not in after

@@ -39,15 +39,15 @@ class Client:
     """``url`` is that of the API, such as http://127.0.0.1:8712. Raises ConfigError where it, or ``ca``, can't be one."""
 
     def __init__(self, url: str, token: str | None = None, ca: Path | None = None) -> None:
-        parts = urlsplit(url)
         try:
-            port = parts.port
+            parts = urlsplit(url)
+            good = parts.scheme in {"http", "https"} and parts.hostname and not parts.path.strip("/")
+            self._where = parts.hostname or "", parts.port
         except ValueError:
-            port = None
-        if parts.scheme not in {"http", "https"} or parts.hostname is None or parts.path.strip("/"):
+            good = False
+        if not good:
             raise ConfigError([f"--url: expected something like http://127.0.0.1:8712, got {url}"])
         self.url = url
-        self._where = parts.hostname, port
         self._headers = {"accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
         self._tls: ssl.SSLContext | None = None
         if parts.scheme == "https":

@@ -18,8 +18,10 @@ __all__ = ["Attend", "Attendant", "run"]
 
 
 class Attendant(Protocol):
-    """What accompanies a controller while it runs, in tasks of its own."""
+    """What accompanies a controller while it runs, in tasks of its own. ``url`` is where it can be looked at."""
 
+    @property
+    def url(self) -> str: ...
     async def close(self) -> None: ...
 
 

@@ -158,6 +158,7 @@ class _Show:
         self._ended = math.nan
         self._stops = 0
         self._refused = ""
+        self._hint = "Ctrl-C ends it"
         self.last = self._scene()
 
     async def go_on(self, over: asyncio.Event, console: Console) -> None:
@@ -170,6 +171,8 @@ class _Show:
                 if _is_live(console):
                     others.append(tasks.create_task(self._draw(console)))
                 attendant = None if self._demo.attend is None else self._demo.attend(self._controller, tasks)
+                if attendant is not None:
+                    self._hint += f" · {attendant.url}"
                 try:
                     await self._controller.run()
                 finally:
@@ -225,7 +228,7 @@ class _Show:
             lanes=look(self._controller, self._meter),
             figures=self._meter.figures(now),
             events=tuple(self._controller.journal.events),
-            hint="Ctrl-C ends it",
+            hint=self._hint,
         )
 
     def _tell(self, event: Event, console: Console) -> None:

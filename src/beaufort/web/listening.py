@@ -60,6 +60,11 @@ class Listening:
         return _split(self.listen)[0]
 
     @property
+    def port(self) -> int:
+        """The one that is asked for; 0 is any."""
+        return _split(self.listen)[1]
+
+    @property
     def asks(self) -> bool:
         """Whether tokens are asked for: where there is a file of them."""
         return self.tokens is not None and self.tokens.exists()
@@ -75,7 +80,7 @@ class Listening:
 
     def bind(self) -> socket.socket:
         """A socket that listens there; where the port is taken, at the next one that is free. Raises BeaufortError."""
-        host, first = _split(self.listen)
+        host, first = self.host, self.port
         for port in range(first, min(first + TRIES, 65536)) if first else (0,):
             bound = socket.socket(socket.AF_INET6 if host.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

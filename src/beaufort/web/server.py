@@ -38,8 +38,8 @@ class Serving:
         self.url = listening.url(bound.getsockname()[1])
         self._work = tasks.create_task(self.station.run(), name="station")
         self._served = tasks.create_task(self._serve(bound), name="serve")
-        wanted = listening.url(int(listening.listen.rpartition(":")[2])) if ":" in listening.listen else self.url
-        taken = "" if wanted in (self.url, listening.url(0)) else f"; {wanted} is taken"
+        wanted = listening.url(listening.port)
+        taken = f"; {wanted} is taken" if listening.port and wanted != self.url else ""
         controller.report("serving", self.url + taken)
         if listening.is_open:
             controller.report("insecure", "other machines can reach the API, and it is not safe: --insecure says so")
@@ -54,6 +54,8 @@ class Serving:
             await self._server.serve(sockets=[bound])
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the API, the scaling goes on
             self._controller.report("api-lost", f"the API can't be served any more: {type(error).__name__}: {error}")
+        finally:
+            bound.close()
 
     async def close(self) -> None:
         """Tell those who follow, let answers under way come to their end, and serve no more."""
