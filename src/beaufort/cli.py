@@ -131,9 +131,12 @@ def run(
     with exit_codes():
         attend = None
         if not no_api:
+            from beaufort.protocols import ConfigError
             from beaufort.tokens import default_path
             from beaufort.web import Listening, serving
 
+            if tokens is not None and not tokens.exists():
+                raise ConfigError([f"--tokens: expected a file of tokens, got {tokens}, which is not there"])
             listening = Listening(
                 listen=listen,
                 tls_cert=tls_cert,
