@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -48,14 +49,15 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def operations(api: Running) -> dict[str, APIOperation[Any, Any, Any, Any]]:
     found = schemathesis.openapi.from_url(f"{api.url}/openapi.json").get_all_operations()
-    return {operation.label: operation for operation in (each.ok() for each in found)}
+    good = [each.ok() for each in found if isinstance(each, Ok)]
+    return {operation.label: operation for operation in good}
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
 def test_every_answer_is_as_described(
     operations: dict[str, APIOperation[Any, Any, Any, Any]], mode: GenerationMode
 ) -> None:
-    assert len(operations) > 15
+    assert len(operations) == 20
     for operation in operations.values():
         try:
             strategy = operation.as_strategy(generation_mode=mode)
@@ -64,9 +66,9 @@ def test_every_answer_is_as_described(
             assert mode is GenerationMode.NEGATIVE
 
 
-def answer(case: Case) -> None:
+def answer(case: Case[Any]) -> None:
     if case.path == "/v1/events":
-        case.query = {**(case.query if isinstance(case.query, dict) else {}), "follow": "false"}
+        case.query = {**case.query, "follow": "false"}
     if case.path_parameters and len(case.path_parameters["name"]) % 2:
         case.path_parameters["name"] = "web"
     case.call_and_validate(checks=CHECKS, timeout=10)

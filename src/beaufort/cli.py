@@ -181,7 +181,7 @@ def replay(
 
 
 @app.command()
-def demo(  # noqa: PLR0913, PLR0917 - each is an option
+def demo(
     duration: Annotated[float | None, typer.Option(metavar="S", min=0.1, help="Seconds; else until Ctrl-C.")] = None,
     containers: Annotated[int, typer.Option(metavar="N", min=2, help="Room in the pool.")] = 10,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the random demand.")] = 1,

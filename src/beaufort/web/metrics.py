@@ -30,7 +30,7 @@ FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 SLOW = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 # A second series for each counter, to say when it began, is what nobody asked for.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 RESULTS = {None: "accepted", "Rejected": "rejected", "NoRoom": "no-room"}
 
