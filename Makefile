@@ -33,7 +33,7 @@ cover: .venv/ready
 	@$(BIN)/coverage report --skip-covered --show-missing --fail-under=100 --include='$(shell echo src/beaufort/{accounts,allocate,backoff,claims,division,fitting,model,placement,pool,protocols,quantity,room,scaler,settle,strangers,victims,workload}.py | tr " " ","),src/beaufort/policies/*,src/beaufort/schedulers/engine/width.py'
 
 bench: .venv/ready
-	@for each in decide queue_control reaction rest; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit 1; done
+	@for each in api decide queue_control reaction rest; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit 1; done
 	@echo "== reaction --scheduler docker"; \
 	if command -v dockerd >/dev/null; then $(BIN)/python benchmarks/reaction.py --scheduler docker $(ARGS); \
 	else echo "left out: dockerd is not installed"; fi
