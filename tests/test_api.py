@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -318,6 +319,25 @@ async def test_the_page_has_its_place(played: Stage) -> None:
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     async with stage(page=False) as bare:
         assert (await bare.client.get("/")).status_code == 404
+
+
+async def test_a_page_that_was_built_is_served_with_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<!doctype html><title>The page</title>")
+    (tmp_path / "assets/main-1a2b.js").write_text("export {}")
+    monkeypatch.setattr("beaufort.web.app.STATIC", tmp_path)
+    async with stage() as played:
+        index = await played.client.get("/")
+        assert "The page" in index.text
+        assert (index.headers["content-type"], index.headers["cache-control"]) == (
+            "text/html; charset=utf-8",
+            "no-cache",
+        )
+        script = await played.client.get("/assets/main-1a2b.js")
+        assert script.headers["content-type"].startswith("text/javascript")
+        assert "immutable" in script.headers["cache-control"]
+        for path in ("/assets/none.js", "/..%2f..%2fetc%2fpasswd", "/assets/../../secret"):
+            assert (await played.client.get(path)).status_code == 404
 
 
 async def test_what_nobody_foresaw_is_told_without_its_words(played: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

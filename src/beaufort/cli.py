@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from beaufort import remote
 from beaufort.exits import exit_codes
 from beaufort.issuing import token
+
+if TYPE_CHECKING:
+    from beaufort.daemon import Attend
 
 __all__ = ["main"]
 
@@ -122,6 +125,7 @@ def run(
     ] = False,
     no_api: NoApi = False,
     no_page: NoPage = False,
+    traces: Annotated[bool, typer.Option("--traces", help="Send traces by OpenTelemetry (OTLP over HTTP).")] = False,
     as_json: Json = False,
 ) -> None:
     """Run the controller until SIGTERM or Ctrl-C. SIGHUP, or a changed file, swaps the configuration."""
@@ -129,7 +133,7 @@ def run(
     from beaufort.log import logger
 
     with exit_codes():
-        attend = None
+        attend: list[Attend] = []
         if not no_api:
             from beaufort.protocols import ConfigError
             from beaufort.tokens import default_path
@@ -146,7 +150,9 @@ def run(
                 insecure=insecure,
                 page=not no_page,
             )
-            attend = serving(listening)
+            attend.append(serving(listening))
+        if traces:
+            attend.append(_traces())
         daemon.run(
             file,
             dry_run=dry_run,
@@ -155,6 +161,16 @@ def run(
             on_event=logger(as_json),
             attend=attend,
         )
+
+
+def _traces() -> Attend:
+    from beaufort.protocols import ConfigError
+
+    try:
+        from beaufort.traces import Traces
+    except ImportError as error:
+        raise ConfigError(['--traces: its libraries are not installed: pip install "beaufort[otel]"']) from error
+    return Traces
 
 
 @app.command()
@@ -206,12 +222,12 @@ def demo(
 
     with exit_codes():
         stage = choose(scheduler, {"url": url, "image": image})
-        attend = None
+        serve = None
         if not no_api:
             from beaufort.web import Listening, serving
 
-            attend = serving(Listening(listen=listen, page=not no_page))
-        sys.exit(Demo(stage, containers, duration, seed, trace, as_json, attend).run())
+            serve = serving(Listening(listen=listen, page=not no_page))
+        sys.exit(Demo(stage, containers, duration, seed, trace, as_json, serve).run())
 
 
 def _version(wanted: bool) -> None:

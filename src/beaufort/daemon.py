@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,14 +18,13 @@ __all__ = ["Attend", "Attendant", "run"]
 
 
 class Attendant(Protocol):
-    """What accompanies a controller while it runs, in tasks of its own. ``url`` is where it can be looked at."""
+    """What accompanies a controller while it runs."""
 
-    @property
-    def url(self) -> str: ...
     async def close(self) -> None: ...
 
 
 Attend = Callable[[Controller, asyncio.TaskGroup], Attendant]
+"""Called before the first step, with the tasks that it may add to."""
 
 
 def run(  # noqa: PLR0913 - each keyword is a choice of the user's
@@ -35,13 +34,13 @@ def run(  # noqa: PLR0913 - each keyword is a choice of the user's
     stop_containers: bool = False,
     journal: Path | None = None,
     on_event: Callable[[Event], None] | None = None,
-    attend: Attend | None = None,
+    attend: Sequence[Attend] = (),
 ) -> None:
     """Run a configuration until SIGTERM or SIGINT. The containers are left running, unless ``stop_containers``.
 
     A configuration that came from a file is read again at SIGHUP and when the file changes; a faulty one is refused, and
     the old one stays in force. ``journal``: a file to append every step and event to, as lines of JSON.
-    ``attend`` is called before the first step, with the controller and the tasks that it may add to.
+    ``attend``: what accompanies the controller.
     Raises ConfigError, and SchedulerError if the scheduler can't be entered.
     """
     first = config if isinstance(config, Config) else load(config)
@@ -53,20 +52,20 @@ def run(  # noqa: PLR0913 - each keyword is a choice of the user's
     asyncio.run(_serve(Controller(first, journal=diary, dry_run=dry_run), first, stop_containers, attend))
 
 
-async def _serve(controller: Controller, config: Config, stop_containers: bool, attend: Attend | None) -> None:
+async def _serve(controller: Controller, config: Config, stop_containers: bool, attend: Sequence[Attend]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: controller.stop(containers=stop_containers))
     try:
         async with asyncio.TaskGroup() as tasks:
-            attendant = attend(controller, tasks) if attend is not None else None
+            attendants = [each(controller, tasks) for each in attend]
             follower = tasks.create_task(_follow(controller, config)) if config.path is not None else None
             try:
                 await controller.run()
             finally:
                 if follower is not None:
                     follower.cancel()
-                if attendant is not None:
+                for attendant in attendants:
                     await attendant.close()
     except ExceptionGroup as group:
         # What we raise on purpose (another Beaufort has this deployment) is for people: without the group around it.

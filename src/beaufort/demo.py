@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -20,7 +20,7 @@ from rich.live import Live
 from beaufort import clock
 from beaufort.config import Config, launch_faults, load
 from beaufort.controller import Controller
-from beaufort.daemon import Attend
+from beaufort.daemon import Attendant
 from beaufort.journal import Given, Journal
 from beaufort.meter import Meter
 from beaufort.model import Decision, Event
@@ -39,13 +39,23 @@ STILL = 1.0
 """Seconds after which the picture is drawn anew with nothing new: time goes on in it."""
 
 
+class Served(Attendant, Protocol):
+    """A demo that can be looked at, at ``url``."""
+
+    @property
+    def url(self) -> str: ...
+
+
+Serve = Callable[[Controller, asyncio.TaskGroup], Served]
+
+
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What the command line asks for. Raises ConfigError for what can't be. ``attend`` as for ``daemon.run``.
+    """What the command line asks for. Raises ConfigError for what can't be.
 
     ``stage``: where its containers run. ``containers``: the room, 2 or more. ``duration``: seconds; None is until SIGINT,
     SIGTERM or SIGHUP. ``seed``: of the random demand. ``trace``: a CSV of ``t_seconds,value`` to take the demand from
-    instead. ``as_json``: print one JSON object, and everything else on stderr.
+    instead. ``as_json``: print one JSON object, and everything else on stderr. ``serve``: what lets it be looked at.
     """
 
     stage: Stage
@@ -54,7 +64,7 @@ class Demo:
     seed: int = 1
     trace: Path | None = None
     as_json: bool = False
-    attend: Attend | None = None
+    serve: Serve | None = None
 
     def __post_init__(self) -> None:
         faults = []
@@ -170,16 +180,16 @@ class _Show:
                 others = [tasks.create_task(self._end(over))]
                 if _is_live(console):
                     others.append(tasks.create_task(self._draw(console)))
-                attendant = None if self._demo.attend is None else self._demo.attend(self._controller, tasks)
-                if attendant is not None:
-                    self._hint += f" · {attendant.url}"
+                served = None if self._demo.serve is None else self._demo.serve(self._controller, tasks)
+                if served is not None:
+                    self._hint += f" · {served.url}"
                 try:
                     await self._controller.run()
                 finally:
                     for task in others:
                         task.cancel()
-                    if attendant is not None:
-                        await attendant.close()
+                    if served is not None:
+                        await served.close()
         except* SchedulerError as errors:
             self._refused = str(_first(errors))
         if self._refused:

@@ -8,15 +8,15 @@ from beaufort.web.listening import Listening
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from beaufort.controller import Controller
-    from beaufort.daemon import Attend
     from beaufort.web.server import Serving
 
 __all__ = ["Listening", "serving"]
 
 
-def serving(listening: Listening) -> Attend:
+def serving(listening: Listening) -> Callable[[Controller, asyncio.TaskGroup], Serving]:
     """What serves a controller's API there. The libraries for it are loaded now."""
     from beaufort.web.server import Serving  # noqa: PLC0415 - heavy, and not needed to refuse what is not safe
 
