@@ -166,6 +166,17 @@ async def test_a_push_with_a_fault_is_refused_whole(samples: list[dict[str, Any]
         assert (await service(played, "web"))["demand"] is None
 
 
+async def test_what_is_held_ready_is_told() -> None:
+    services = {"web": {**CONFIG["services"]["web"], "standby": {"created": 2}}}
+    async with stage({**CONFIG, "services": services}) as played:
+        await played.settled(web=1)
+        await played.until(lambda: played.serving.station.observer.counts["web"].standby.total == 2)
+        web = await service(played, "web")
+        assert (web["running"], web["standby"], web["warming"]) == (1, 2, 0)
+        metrics = (await played.client.get("/metrics")).text
+        assert 'beaufort_service_standby{service="web"} 2.0' in metrics
+
+
 async def test_pause_and_resume(played: Stage) -> None:
     answer = await played.client.post("/v1/services/web/pause", json={"direction": "out"})
     assert answer.json()["paused"] == {"direction": "out", "until": None}

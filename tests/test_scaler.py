@@ -471,3 +471,23 @@ def test_a_service_that_is_new_begins_from_what_runs() -> None:
     play.scaler = play.scaler.reconfigured(scope(), play.now)
     assert play.see(low=running(2)) == {}
     assert play.decision.desired["low"].reason == "wants 2: no data yet, as before"
+
+
+# What a decision came from.
+
+
+def test_a_standing_tells_each_stage_of_the_newest_decision() -> None:
+    play = Play(scope(capacity=slots(4)), low=Counts(running=3))
+    play.step({"high": 3, "low": 3})
+    high, low = (play.scaler.standing(play.now, name) for name in ("high", "low"))
+    assert (high.latest, high.wish and high.wish.count) == (Sample(play.now, 3), 3)
+    assert (high.desired.count, high.least, high.most, high.granted, high.waiting) == (3, 0, 3, 3, 2)
+    assert (high.held_back, high.lack) == (None, None)
+    assert (low.desired.count, low.granted, low.lack) == (3, 1, "pool full (containers)")
+    play.step(pauses={"low": Pause(Direction.OUT)})
+    assert play.scaler.standing(play.now, "low").held_back == "paused: not made larger"
+
+
+def test_before_the_first_decision_a_standing_knows_nothing() -> None:
+    standing = Scaler(scope()).standing(1000.0, "high")
+    assert (standing.latest, standing.wish, standing.granted, standing.lack) == (None, None, None, None)

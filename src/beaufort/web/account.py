@@ -65,7 +65,7 @@ def _granted(standing: Standing) -> Stage:
 
 
 def _existing(counts: Counts) -> str:
-    words = [f"{counts.starting} starting", f"{counts.stopping} stopping", f"{counts.standby} standing by"]
+    words = [f"{counts.starting} starting", f"{counts.stopping} stopping", f"{counts.standby.total} standing by"]
     failed = f", {counts.failed} ended unasked ({counts.failure})" if counts.failed else ""
     return ", ".join(words) + failed
 

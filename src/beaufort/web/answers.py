@@ -57,6 +57,7 @@ class Paused(Answer, frozen=True, kw_only=True):
 
 class ServiceState(Answer, frozen=True, kw_only=True):
     """One service now. What the policy desires, what the pool grants and what exists are three different things.
+    ``standby`` are held ready; ``warming`` run only to be standby in a moment.
 
     ``remainder``: it takes what is left over. ``on``: how many containers each node holds, where that is known.
     ``overrides``: limits that were changed through the API, in force until the next change of the configuration.
@@ -75,6 +76,7 @@ class ServiceState(Answer, frozen=True, kw_only=True):
     running: Count
     starting: Count
     stopping: Count
+    warming: Count
     standby: Count
     shortfall: Count
     failed: Count

@@ -98,7 +98,7 @@ class Chronicle:
             running=counts.running,
             starting=counts.starting,
             stopping=counts.stopping,
-            standby=counts.standby,
+            standby=counts.standby.total,
             target=None if action is None else action.target,
             reason=action.reason if action is not None else ("" if grant is None else grant.reason),
         )

@@ -22,6 +22,7 @@ WORDS = {
     "running": "How many containers run.",
     "starting": "How many containers start.",
     "stopping": "How many containers stop.",
+    "warming": "How many containers run only to be standby in a moment.",
     "standby": "How many containers stand by.",
     "shortfall": "How many containers the pool cannot hold.",
     "paused": "Whether somebody has paused it.",
@@ -97,6 +98,8 @@ def _value(snapshot: Snapshot, name: str, service: str) -> float | None:
             return service in snapshot.paused
         case "demand":
             return newest.value if (newest := snapshot.newest.get(service)) else None
+        case "standby":
+            return snapshot.counts.get(service, NO_COUNTS).standby.total
         case _:
             count: int = getattr(snapshot.counts.get(service, NO_COUNTS), name)
             return count
