@@ -227,7 +227,7 @@ async def test_limits_that_contradict_each_other_change_nothing(played: Stage) -
 async def test_a_configuration_is_swapped_whole_or_only_planned(played: Stage) -> None:
     other = {**CONFIG, "services": {"web": {"priority": 1, "policy": {"type": "constant", "count": 3}}}}
     plan = (await played.client.post("/v1/config", params={"dry_run": "true"}, json=other)).json()
-    assert [(each["service"], each["from"], each["to"]) for each in plan["actions"]] == [("rest", 5, 0)]
+    assert [(each["service"], each["from"], each["to"]) for each in plan["actions"]] == [("rest", 5, 0), ("web", 1, 1)]
     assert set(played.controller.services) == {"web", "rest"}
     await played.client.post("/v1/config", json=other)
     assert set(played.controller.services) == {"web"}

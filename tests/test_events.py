@@ -78,7 +78,10 @@ async def test_what_happens_is_told_as_it_happens(played: Stage) -> None:
         action = await reader.next("event")
         assert (action.data["kind"], action.data["service"]) == ("action", "rest")
         decision = await reader.next("decision")
-        assert {each["service"]: each["target"] for each in decision.data["changes"]} == {"web": None, "rest": 3}
+        assert {each["service"]: (each["target"], each["ready"]) for each in decision.data["changes"]} == {
+            "web": (1, 2),
+            "rest": (3, 0),
+        }
         while True:
             states = {each["name"]: each for each in (await reader.next("services")).data["services"]}
             if "web" in states and states["web"]["running"] == 3:

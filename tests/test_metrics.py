@@ -75,11 +75,11 @@ async def test_they_say_what_is_so(played: Stage) -> None:
         'beaufort_capacity{resource="containers"}': 6,
         'beaufort_held{resource="containers"}': 6,
         'beaufort_preempted_containers_total{service="rest"}': 3,
-        'beaufort_actions_total{result="accepted"}': 4,
+        'beaufort_actions_total{result="accepted"}': 5,
         'beaufort_api_requests_total{code="404"}': 1,
         'beaufort_events_total{kind="paused"}': 1,
         "beaufort_signal_to_action_seconds_count": 1,
-        "beaufort_scheduler_call_seconds_count": 4,
+        "beaufort_scheduler_call_seconds_count": 5,
         "beaufort_scheduler_reachable": 1,
         "beaufort_leader": 1,
     }

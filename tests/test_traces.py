@@ -82,7 +82,7 @@ async def test_one_span_from_a_sample_to_the_action(collector: Got) -> None:
     told: dict[str, Any] = {each.key: each.value for each in span.attributes}
     assert told["beaufort.service"].string_value == "web"
     assert told["beaufort.demand"].double_value == 4
-    assert [each.string_value for each in told["beaufort.actions"].array_value.values] == ["rest 5 -> 2"]
+    assert [each.string_value for each in told["beaufort.actions"].array_value.values] == ["rest 5 -> 2", "web 1 -> 1"]
     assert 0 < span.end_time_unix_nano - span.start_time_unix_nano < 1e9
 
 

@@ -149,7 +149,10 @@ class NodePage(Answer, frozen=True, kw_only=True):
 
 
 class Change(Answer, frozen=True, kw_only=True):
-    """One service in a decision, with what was known of it then. ``target``: what the scheduler was asked for, if anything."""
+    """One service in a decision, with what was known of it then.
+
+    ``target``: what the scheduler was asked for, if anything, and ``ready``: how many it was asked to hold ready beyond.
+    """
 
     service: str
     priority: int
@@ -163,6 +166,7 @@ class Change(Answer, frozen=True, kw_only=True):
     stopping: int
     standby: int
     target: int | None
+    ready: int
     reason: str
 
 

@@ -100,6 +100,7 @@ class Chronicle:
             stopping=counts.stopping,
             standby=counts.standby.total,
             target=None if action is None else action.target,
+            ready=0 if action is None else action.standby.total,
             reason=action.reason if action is not None else ("" if grant is None else grant.reason),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
@@ -86,23 +86,37 @@ class Gauges(Collector):
 
 
 def _value(snapshot: Snapshot, name: str, service: str) -> float | None:
-    decision = snapshot.decision
-    match name:
-        case "desired":
-            return desired.count if (desired := decision.desired.get(service)) else None
-        case "granted":
-            return grant.count if (grant := decision.grants.get(service)) else None
-        case "shortfall":
-            return decision.shortfall.get(service, 0)
-        case "paused":
-            return service in snapshot.paused
-        case "demand":
-            return newest.value if (newest := snapshot.newest.get(service)) else None
-        case "standby":
-            return snapshot.counts.get(service, NO_COUNTS).standby.total
-        case _:
-            count: int = getattr(snapshot.counts.get(service, NO_COUNTS), name)
-            return count
+    read = DECIDED.get(name)
+    if read is not None:
+        return read(snapshot, service)
+    counts = snapshot.counts.get(service, NO_COUNTS)
+    count: int = counts.standby.total if name == "standby" else getattr(counts, name)
+    return count
+
+
+def _desired(snapshot: Snapshot, service: str) -> float | None:
+    desired = snapshot.decision.desired.get(service)
+    return None if desired is None else desired.count
+
+
+def _granted(snapshot: Snapshot, service: str) -> float | None:
+    grant = snapshot.decision.grants.get(service)
+    return None if grant is None else grant.count
+
+
+def _demand(snapshot: Snapshot, service: str) -> float | None:
+    newest = snapshot.newest.get(service)
+    return None if newest is None else newest.value
+
+
+DECIDED: Mapping[str, Callable[[Snapshot, str], float | None]] = {
+    "desired": _desired,
+    "granted": _granted,
+    "shortfall": lambda snapshot, service: snapshot.decision.shortfall.get(service, 0),
+    "paused": lambda snapshot, service: service in snapshot.paused,
+    "demand": _demand,
+}
+"""What is not counted in containers that exist."""
 
 
 def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
