@@ -26,6 +26,9 @@ CALM = 0.1
 STATUS_EVERY = 1.0
 """Seconds between one status and the next, at least."""
 
+MANY = 1000
+"""Services up to which all of this is so."""
+
 AT_ONCE = 250
 """Services in one entry of the feed at most."""
 
@@ -67,9 +70,14 @@ class Herald:
         """Tell of what has changed, for ever."""
         while True:
             await self._stirred.wait()
-            await asyncio.sleep(CALM)
+            await asyncio.sleep(CALM * self._pace)
             self._stirred.clear()
             self._tell(clock.now())
+
+    @property
+    def _pace(self) -> float:
+        """With thousands of services there is more to tell, and it is told less often."""
+        return max(1.0, len(self._controller.services) / MANY)
 
     def _tell(self, now: float) -> None:
         controller, before = self._controller, self._seen
@@ -104,7 +112,7 @@ class Herald:
         rows.append(row)
 
     def _tell_status(self, now: float) -> None:
-        wait = self._told_at + STATUS_EVERY - now
+        wait = self._told_at + STATUS_EVERY * self._pace - now
         if wait <= 0:
             self._told_at, self._owing = now, False
             self._feed.publish("status", self._observer.status(self._feed.id))

@@ -42,7 +42,8 @@ class Observer:
         self._overrides = overrides
         self.started_at = clock.now()
         self._version = version("beaufort")
-        self._sized: Setup | None = None
+        self._known: Setup | None = None
+        self._ordered: Sequence[Service] = ()
         self._sizes: dict[str, Mapping[str, float]] = {}
 
     @property
@@ -50,9 +51,17 @@ class Observer:
         cluster = self.controller.cluster
         return {} if cluster is None else cluster.counts
 
-    def services(self) -> list[Service]:
+    def services(self) -> Sequence[Service]:
         """Highest priority first."""
-        return sorted(self.controller.services.values(), key=attrgetter("priority", "name"))
+        self._know()
+        return self._ordered
+
+    def _know(self) -> None:
+        """Take in the configuration, if it is another one than before."""
+        if self._known is not self.controller.setup:
+            self._known = self.controller.setup
+            self._ordered = sorted(self.controller.services.values(), key=attrgetter("priority", "name"))
+            self._sizes = {each.name: dict(each.size.items()) for each in self._ordered}
 
     def state(self, service: Service, now: float) -> ServiceState:
         """One service now."""
@@ -129,9 +138,7 @@ class Observer:
 
     def _size(self, name: str) -> Mapping[str, float]:
         """What one container takes. Of a service that has left the configuration only the slot is known."""
-        if self._sized is not self.controller.setup:
-            self._sized = self.controller.setup
-            self._sizes = {each.name: dict(each.size.items()) for each in self._sized.scope.services}
+        self._know()
         return self._sizes.get(name, SLOT)
 
     @staticmethod
