@@ -12,7 +12,9 @@ from beaufort.model import Event
 
 __all__ = ["logger"]
 
-TROUBLE = frozenset({"action-failed", "blind", "config-refused", "journal-lost", "source-failed"})
+TROUBLE = frozenset(
+    {"action-failed", "api-lost", "blind", "config-refused", "insecure", "journal-lost", "source-failed"}
+)
 
 
 def logger(as_json: bool) -> Callable[[Event], None]:
