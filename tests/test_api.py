@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -358,3 +359,5 @@ async def test_what_nobody_foresaw_is_told_without_its_words(played: Stage, monk
     monkeypatch.setattr(played.serving.station.observer, "nodes", fail)
     answer = await played.client.get("/v1/nodes")
     assert (answer.status_code, answer.json()["detail"]) == (500, "something is wrong in Beaufort itself: RuntimeError")
+    (told,) = [event.detail for event in played.events if event.kind == "api-fault"]
+    assert re.fullmatch(r"RuntimeError at test_api\.py:\d+", told)

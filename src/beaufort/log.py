@@ -13,7 +13,7 @@ from beaufort.model import Event
 __all__ = ["logger"]
 
 TROUBLE = frozenset(
-    {"action-failed", "api-lost", "blind", "config-refused", "insecure", "journal-lost", "source-failed"}
+    {"action-failed", "api-fault", "api-lost", "blind", "config-refused", "insecure", "journal-lost", "source-failed"}
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from beaufort.web.access import Identity
 from beaufort.web.doorkeeper import Doorkeeper
 from beaufort.web.origin import foreign, is_host_known
-from beaufort.web.problems import MEDIA_TYPE, Refused, problem_body
+from beaufort.web.problems import FAULT, MEDIA_TYPE, Refused, problem_body
 from beaufort.web.rates import Rates
 
 __all__ = ["Gate"]
@@ -54,7 +54,9 @@ Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 
 class Gate:
-    """An ASGI application around another. ``names``: the host names that are ours, besides addresses and localhost."""
+    """An ASGI application around another. ``names``: the host names that are ours, besides addresses and localhost.
+    ``answered`` is told the status of every answer, ``fault`` what nobody foresaw.
+    """
 
     def __init__(
         self,
@@ -62,11 +64,13 @@ class Gate:
         doorkeeper: Doorkeeper,
         names: frozenset[str],
         answered: Callable[[int], None],
+        fault: Callable[[Exception], None],
     ) -> None:
         self._inner = inner
         self._doorkeeper = doorkeeper
         self._names = names
         self._answered = answered
+        self._fault = fault
         self._rates = Rates(REQUESTS, 2 * REQUESTS)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -78,7 +82,12 @@ class Gate:
         except Refused as refusal:
             await _refuse(guarded, refusal)
             return
-        await self._inner(scope, _in_time(receive), guarded)
+        scope[FAULT] = self._fault
+        try:
+            await self._inner(scope, _in_time(receive), guarded)
+        except Exception as error:
+            self._fault(error)
+            raise
 
     async def _admit(self, scope: Any) -> Identity:
         headers = dict(scope["headers"])

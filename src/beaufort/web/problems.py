@@ -11,9 +11,12 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from beaufort.protocols import BeaufortError, ConfigError
 
-__all__ = ["HANDLERS", "Problem", "Refused", "problem_body"]
+__all__ = ["FAULT", "HANDLERS", "MEDIA_TYPE", "Problem", "Refused", "problem_body"]
 
 MEDIA_TYPE = "application/problem+json"
+
+FAULT = "beaufort.fault"
+"""The key of a request's scope at which is what to call with an error that nobody foresaw."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +74,10 @@ def _beaufort(_: Request[Any, Any, Any], error: BeaufortError) -> Response[Probl
     return _answer(problem(409, str(error)))
 
 
-def _other(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def _other(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """What nobody foresaw: its words may hold anything, so only its kind is told."""
+    if (fault := dict(request.scope).get(FAULT)) is not None:
+        fault(error)  # type: ignore[operator]
     return _answer(problem(500, f"something is wrong in Beaufort itself: {type(error).__name__}"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
 
@@ -20,6 +21,9 @@ from beaufort.web.listening import Listening
 from beaufort.web.station import Station
 
 __all__ = ["Serving"]
+
+SILENT = logging.CRITICAL + 1
+"""What is to be said is an event: the server's own log would go into the middle of a live picture."""
 
 GRACE = 1
 """Seconds that answers under way have at the end."""
@@ -100,7 +104,7 @@ def _gate(listening: Listening, station: Station) -> Gate:
     tokens = TokenFile(listening.tokens) if listening.asks and listening.tokens is not None else None
     doorkeeper = Doorkeeper(tokens, secure=listening.tls_cert is not None)
     inner = application(station, doorkeeper, page=listening.page)
-    return Gate(inner, doorkeeper, listening.names, station.metrics.answered)
+    return Gate(inner, doorkeeper, listening.names, station.metrics.answered, station.fault)
 
 
 def _config(listening: Listening, gate: Gate) -> uvicorn.Config:
@@ -111,6 +115,7 @@ def _config(listening: Listening, gate: Gate) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level=SILENT,
         access_log=False,
         server_header=False,
         date_header=False,

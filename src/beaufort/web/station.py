@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
+from pathlib import Path
 
 from beaufort import clock
 from beaufort.controller import Controller, Setup
@@ -46,6 +48,12 @@ class Station:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.herald.run(), name="herald")
             tasks.create_task(self.feed.run(), name="feed")
+
+    def fault(self, error: Exception) -> None:
+        """The API has a fault of its own. Its words may hold anything, so only its kind and its place are told."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        self.controller.report("api-fault", f"{type(error).__name__}{place}")
 
     def _stepped(self, step: Step, decision: Decision) -> None:
         # The step is still going on, and what it decided is to be acted on first.
