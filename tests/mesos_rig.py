@@ -13,9 +13,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,29 @@ class Mesos:
     def tasks(self) -> list[dict[str, Any]]:
         """All that live, of all frameworks, as the master knows them."""
         return [task for framework in self.frameworks() for task in framework["tasks"]]
+
+    def agents(self) -> list[str]:
+        return [each["id"] for each in self.get("/master/slaves")["slaves"]]
+
+    def rescinded(self) -> None:
+        """Returns when an offer has been made and taken back."""
+        for made in (True, False):
+            self.until(lambda made=made: bool(self.get("/metrics/snapshot")["master/outstanding_offers"]) is made)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        until = time.monotonic() + 20
+        while not holds():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def maintain(self) -> None:
+        """Announces that the machine is to go down, in an hour."""
+        start = {"nanoseconds": int((time.time() + 3600) * 1e9)}
+        machine = {"hostname": "localhost", "ip": "127.0.0.1"}
+        window = {"machine_ids": [machine], "unavailability": {"start": start}}
+        self.ask(
+            {"type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": {"schedule": {"windows": [window]}}}
+        )
 
     def processes(self) -> list[tuple[int, str]]:
         """What really runs: the first process of each task, with the task's id."""

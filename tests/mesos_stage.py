@@ -66,6 +66,10 @@ class MesosStage:
         finally:
             loop.remove_reader(self._words)
 
+    def on(self, service: str) -> str:
+        """The agent of one of its tasks."""
+        return str(next(each["slave_id"] for each in self.mesos.tasks() if each["name"] == service))
+
     async def kill(self, service: str) -> None:
         for pid, task in self.mesos.processes():
             if f".{service}." in task:

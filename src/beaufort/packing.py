@@ -26,11 +26,15 @@ NOWHERE: Mapping[str, Mapping[str, int]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """What is free on a node, and its attributes. A resource that is not named is not limited."""
+    """What is free on a node, and its attributes. A resource that is not named is not limited.
+
+    ``closed``: why nothing may go there. It counts all the same where containers are to be spread.
+    """
 
     node: str
     free: Resources
     attributes: Mapping[str, str] = field(default_factory=dict)
+    closed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +131,12 @@ class _Packing:
     ) -> None:
         self._names = sorted({name for batch in batches for name, amount in batch.size.items() if amount > 0})
         sizes = np.array([[batch.size.get(name) for batch in batches] for name in self._names], dtype=float)
-        rows = [[space.free.get(name, np.inf) for space in spaces] for name in self._names]
+        rows = [[0.0 if space.closed else space.free.get(name, np.inf) for space in spaces] for name in self._names]
         free = with_slack(np.array(rows, dtype=float).reshape(len(self._names), len(spaces)))
         counts = np.array([batch.count for batch in batches])
         self._sizes, self._free, self._order = _reserved(sizes.reshape(len(self._names), len(batches)), free, counts)
         self._attributes = [space.attributes for space in spaces]
+        self._closed = [space.closed for space in spaces]
         self._index = {space.node: index for index, space in enumerate(spaces)}
         self._given = running
         self._tree = _Tree(self._free)
@@ -243,7 +248,8 @@ class _Packing:
     def _why(self, size: Amounts, batch: Batch) -> str:
         count = self._free.shape[1]
         causes: Counter[str] = Counter()
-        left = np.ones(count, dtype=bool)
+        left = np.array([not cause for cause in self._closed], dtype=bool)
+        causes.update(filter(None, self._closed))
         barred = [(f"not {each}", ~self._allowed(each, batch.service)) for each in batch.constraints if not each.soft]
         short = [(f"too little {name}", self._free[d] < size[d]) for d, name in enumerate(self._names)]
         for cause, here in barred + short:

@@ -28,7 +28,7 @@ from beaufort.victims import victims
 
 __all__ = ["Mesos"]
 
-PATIENCE = 5.0
+PATIENCE = 3.0
 """Seconds to wait for offers: several of the intervals at which a master makes them unasked."""
 
 ACCEPTED = 10.0

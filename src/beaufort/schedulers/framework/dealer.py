@@ -130,8 +130,13 @@ class Dealer:
         for id_, offers in by_agent.items():
             told[id_] = attributes(id_, offers[0].hostname, offers[0].attributes)
         free = {id_: Resources({**nothing, **dict(stock.free.items())}) for id_, stock in stocks.items()}
-        spaces = [Space(id_, free.get(id_, Resources(nothing)), each) for id_, each in told.items()]
-        return sorted(spaces, key=lambda space: (space.node not in stocks, space.free.get("cpu"), space.node))
+        now = time.time()
+        closed = {id_: "without an offer" if self._agents.stays(id_, now) else "about to go" for id_ in told}
+        spaces = [
+            Space(id_, free.get(id_, Resources()), each, "" if id_ in stocks else closed[id_])
+            for id_, each in told.items()
+        ]
+        return sorted(spaces, key=lambda space: (space.free.get("cpu"), space.node))
 
     def _info(self, order: Order, task: Task, agent: str, stock: Stock) -> dict[str, Any]:
         ports = round(order.size.get(PORTS))

@@ -6,6 +6,7 @@ Whoever connects asks anew: a master that leads no more ends its connections by 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ class Whereabouts:
         from kazoo.exceptions import KazooException  # noqa: PLC0415
         from kazoo.handlers.threading import KazooTimeoutError  # noqa: PLC0415
 
-        client = KazooClient(self.hosts, timeout=CONNECT, read_only=True)
+        silent = logging.Logger("kazoo", logging.CRITICAL)  # what is wrong is told once, by who asked
+        client = KazooClient(self.hosts, timeout=CONNECT, read_only=True, logger=silent)
         try:
             client.start(CONNECT)
             return self._read(client)
