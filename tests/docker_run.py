@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import run
+import controlled
+from controlled import ROOM
 from docker_meter import Meter
 from engine import IMAGE, Engine
-from run import ROOM
 
 __all__ = ["ROOM", "Run", "configuration", "running"]
 
 
 def configuration(engine: Engine, **services: dict[str, Any]) -> dict[str, Any]:
     program = {"image": IMAGE, "command": ["sleep", "1000"], "init": True, "grace": "1s"}
-    return run.configuration({"type": "docker", "url": engine.url}, program, **services)
+    return controlled.configuration({"type": "docker", "url": engine.url}, program, **services)
 
 
-class Run(run.Run):
+class Run(controlled.Run):
     """With a meter of what really runs."""
 
     def __init__(self, engine: Engine, config: dict[str, Any]) -> None:

@@ -92,7 +92,7 @@ class Executor:
         self._agent = Agent()
         self._task: Json | None = None
         self._child: subprocess.Popen[bytes] | None = None
-        self._killed: str | None = None
+        self._killed: Json | None = None
         self._tells_killing = False
 
     def run(self) -> None:
@@ -135,8 +135,8 @@ class Executor:
         how = f"exited with status {code}" if code >= 0 else f"terminated with signal {signal.strsignal(-code)}"
         state = "TASK_FINISHED" if code == 0 else "TASK_FAILED"
         if self._killed is not None:
-            state, how = "TASK_KILLED", f"{how}{self._killed}"
-        self._agent.update(task, state, message=f"Command {how}")
+            state = "TASK_KILLED"
+        self._agent.update(task, state, message=f"Command {how}", **(self._killed or {}))
         self._leave()
 
     def _leave(self) -> None:
@@ -144,14 +144,14 @@ class Executor:
             self._agent.acknowledged.wait_for(lambda: not self._agent.unacknowledged)
         os._exit(0)
 
-    def _kill(self, policy: Json | None, why: str = "") -> None:
+    def _kill(self, policy: Json | None, **why: bool) -> None:
         if self._task is None or self._child is None:
             sys.exit()
         if self._killed is not None:
             return
         self._killed = why
         if self._tells_killing:
-            self._agent.update(self._task, "TASK_KILLING")
+            self._agent.update(self._task, "TASK_KILLING", **why)
         grace = (policy or self._task.get("kill_policy", {})).get("grace_period", {}).get("nanoseconds", 3e9) / 1e9
         with suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGTERM)
@@ -164,17 +164,18 @@ class Executor:
             os.killpg(group, signal.SIGKILL)
 
     def _check(self, task: Json, check: Json) -> None:
-        begun, failures, healthy = time.monotonic(), 0, False
+        begun, failures, healthy, ever = time.monotonic(), 0, False, False
         time.sleep(check.get("delay_seconds", 15))
         while self._killed is None:
             passed = self._passes(check)
+            ever = ever or passed
             failures = 0 if passed else failures + 1
-            in_grace = not healthy and time.monotonic() - begun < check.get("grace_period_seconds", 10)
+            in_grace = not ever and time.monotonic() - begun < check.get("grace_period_seconds", 10)
             if passed != healthy and not (in_grace and not passed):
                 healthy = passed
                 self._agent.update(task, "TASK_RUNNING", healthy=healthy)
             if failures >= check.get("consecutive_failures", 3) and not in_grace:
-                self._kill(None, ", as its health check failed")
+                self._kill(None, healthy=False)
                 return
             time.sleep(check.get("interval_seconds", 10))
 

@@ -158,8 +158,11 @@ class Mesos:
 
     def rescinded(self) -> None:
         """Returns when an offer has been made and taken back."""
-        for made in (True, False):
-            self.until(lambda made=made: bool(self.get("/metrics/snapshot")["master/outstanding_offers"]) is made)
+        self.until(lambda: self._outstanding() > 0)
+        self.until(lambda: self._outstanding() == 0)
+
+    def _outstanding(self) -> float:
+        return float(self.get("/metrics/snapshot")["master/outstanding_offers"])
 
     def until(self, holds: Callable[[], bool]) -> None:
         until = time.monotonic() + 20

@@ -8,9 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import run
+import controlled
+from controlled import ROOM, Run
 from mesos_rig import Mesos
-from run import ROOM, Run
 
 __all__ = ["ROOM", "Run", "configuration", "peak", "really", "running"]
 
@@ -20,11 +20,11 @@ ENDED = {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_LOST", "TASK_GONE_
 def configuration(master: str, state: Path, **services: dict[str, Any]) -> dict[str, Any]:
     program = {"command": ["sleep", "1000"], "grace": "1s", "resources": {"cpu": 0.1, "memory": "32MiB"}}
     scheduler = {"type": "mesos", "master": master, "state": str(state)}
-    return run.configuration(scheduler, program, **services)
+    return controlled.configuration(scheduler, program, **services)
 
 
 def running(master: str, state: Path, **services: dict[str, Any]) -> AbstractAsyncContextManager[Run]:
-    return run.controlled(configuration(master, state, **services))
+    return controlled.controlled(configuration(master, state, **services))
 
 
 def peak(mesos: Mesos) -> int:

@@ -58,16 +58,21 @@ async def test_room_is_taken_and_handed_back(clean_mesos: Mesos, tmp_path: Path)
     assert really(clean_mesos) == {"batch": ROOM}
 
 
+def jump(config: str, seconds: float) -> None:
+    """Another Beaufort, whose demand jumps up and down, until it is killed."""
+    with subprocess.Popen([sys.executable, str(JUMP), config, "0.25"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        select.select([process.stdout], [], [], seconds)  # it says nothing more: a time to live
+        process.kill()
+
+
 async def test_beaufort_is_killed_ten_times_in_a_jump(clean_mesos: Mesos, tmp_path: Path) -> None:
     """At random instants: whatever was under way is adopted, and nothing is started twice."""
     instants = random.Random(3)
     config = json.dumps(configuration(clean_mesos.address, tmp_path))
     for _ in range(10):
-        with subprocess.Popen([sys.executable, str(JUMP), config, "0.25"], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"begun\n"
-            select.select([process.stdout], [], [], instants.uniform(0.05, 0.8))  # it says nothing more: a time to live
-            process.kill()
+        jump(config, instants.uniform(0.05, 0.8))
     assert 0 < peak(clean_mesos) <= ROOM
     (before,) = clean_mesos.frameworks()
     async with running(clean_mesos.address, tmp_path) as run:
@@ -140,8 +145,7 @@ async def test_a_stream_without_heartbeats_is_noticed_though_calls_are_answered(
             await anext(snapshots)
             line.hold("SUBSCRIBE")
             with pytest.raises(Unreachable, match="has not told yet"):
-                while True:
-                    await anext(snapshots)
+                await until(snapshots, web, lambda counts: counts.running != 1)
         line.release()
         async with watching(scheduler, web) as snapshots:
             assert (await anext(snapshots)).counts["web"].running == 1

@@ -57,7 +57,8 @@ class Whereabouts:
         from kazoo.exceptions import KazooException  # noqa: PLC0415
         from kazoo.handlers.threading import KazooTimeoutError  # noqa: PLC0415
 
-        silent = logging.Logger("kazoo", logging.CRITICAL)  # what is wrong is told once, by who asked
+        silent = logging.getLogger(f"{__name__}.silent")  # what is wrong is told once, by who asked
+        silent.setLevel(logging.CRITICAL)
         client = KazooClient(self.hosts, timeout=CONNECT, read_only=True, logger=silent)
         try:
             client.start(CONNECT)

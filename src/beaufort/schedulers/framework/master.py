@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -61,9 +62,10 @@ class Door:
         context = ssl.create_default_context(cafile=self.ca)
         if self.cert is not None:
             context.load_cert_chain(self.cert, self.key)
-        auth = None if self.name is None else aiohttp.BasicAuth(self.name, self.password)
+        basic = base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
+        headers = {} if self.name is None else {"Authorization": f"Basic {basic}"}
         connector = aiohttp.TCPConnector(ssl=context, limit=0)
-        return aiohttp.ClientSession(connector=connector, auth=auth, timeout=aiohttp.ClientTimeout(total=None))
+        return aiohttp.ClientSession(connector=connector, headers=headers, timeout=aiohttp.ClientTimeout(total=None))
 
 
 class Master:

@@ -227,7 +227,8 @@ class Tasks:
         task.phase = Phase.AWAY
 
     def _ended(self, task: Task, status: Status) -> None:
-        unasked = task.phase in CURRENT and status.reason != NEVER_BEGAN
+        by_check = task.kill_at is None and status.healthy is False
+        unasked = (task.phase in CURRENT or by_check) and status.reason != NEVER_BEGAN
         if status.state == "TASK_ERROR" and unasked:
             task.refused = status.message or status.reason
         self.drop(task)
@@ -237,5 +238,7 @@ class Tasks:
 
 def _words(status: Status) -> str:
     words = WORDS.get(status.state, status.state)
+    if status.state == "TASK_KILLED" and status.healthy is False:
+        words = "was killed, as its health check failed"
     why = status.message or status.reason.removeprefix("REASON_").replace("_", " ").lower()
     return f"{words}: {why}" if why else words
