@@ -66,12 +66,13 @@ class Mesos:
         self._first = _child(self._space.pid)
         self.start()
 
-    def start(self) -> None:
-        """Returns when the master is elected and all agents have registered with it."""
+    def start(self, agents: int | None = None) -> None:
+        """Returns when the master is elected and all agents have registered with it, or so many of them."""
+        agents = self._agents if agents is None else agents
         command = [self._nsenter, "--target", str(self._first), "--mount", "--pid", str(self._program)]
         with self.log.open("ab") as log:
-            self._cluster = subprocess.Popen(command, env=self._environment(), stdout=log, stderr=log)
-        while self._registered() < self._agents:
+            self._cluster = subprocess.Popen(command, env=self._environment(agents), stdout=log, stderr=log)
+        while self._registered() < agents:
             if self._cluster.poll() is not None:
                 raise RuntimeError(f"Mesos did not start:\n{self.log.read_text()[-3000:]}")
             select.select([], [], [], 0.02)
@@ -81,10 +82,10 @@ class Mesos:
             return sum(each["active"] for each in self.get("/master/slaves")["slaves"])
         return 0
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, agents: int) -> dict[str, str]:
         ours = {
             "work_dir": str(self.home / "work"),
-            "num_slaves": str(self._agents),
+            "num_slaves": str(agents),
             "containerizers": "mesos",
             "isolation": "posix/cpu,posix/mem",
             "launcher": "posix",

@@ -217,6 +217,45 @@ async def test_the_second_master_of_a_list_is_tried(stage: MesosStage) -> None:
         await bring(scheduler, web, 1)
 
 
+async def test_agents_that_have_not_come_back_are_waited_for(tmp_path: Path) -> None:
+    """After a change of masters, by whoever does not know what ran there; who does goes on."""
+    with mesos(agents=2) as private:
+        stage = MesosStage(private, tmp_path)
+        web = stage.running("web", "sleep", "1000", constraints=("@agent MAX_PER 2",))
+        async with stage.scheduler() as knows:
+            await bring(knows, web, 4)
+            async with watching(knows, web) as snapshots:
+                await anext(snapshots)
+                private.kill()
+                with pytest.raises(Unreachable):
+                    await until(snapshots, web, lambda _: False)
+            private.start(agents=1)
+            await bring(knows, web, 4)
+            async with watching(knows, web) as snapshots:
+                assert len((await anext(snapshots)).nodes) == 1
+            async with stage.scheduler() as anew:
+                with pytest.raises(Unreachable, match="has not told yet which tasks there are"):
+                    await anew.scale(web, 5)
+        private.kill()
+        private.start()
+        async with stage.scheduler() as anew, watching(anew, web) as snapshots:
+            assert (await anext(snapshots)).counts["web"].running == 4
+
+
+async def test_two_of_one_deployment_do_not_both_act(stage: MesosStage) -> None:
+    """The master takes the later one for the framework, and sends the other away."""
+    web = stage.service("web")
+    async with stage.scheduler() as one, watching(one, web) as snapshots:
+        await bring(one, web, 1)
+        await anext(snapshots)
+        async with stage.scheduler() as other:
+            await bring(other, web, 2)
+            with pytest.raises(Unreachable, match="Framework failed over"):
+                await until(snapshots, web, lambda _: False)
+            await bring(other, web, 3)
+    assert really(stage.mesos) == {"web": 3}
+
+
 async def test_a_framework_that_is_torn_down_begins_anew(clean_mesos: Mesos, tmp_path: Path) -> None:
     async with running(clean_mesos.address, tmp_path) as run:
         run.want(2)

@@ -157,16 +157,16 @@ def _container(image: str, launch: MesosLaunch, ports: Sequence[int]) -> dict[st
         {"host_port": outer, "container_port": inner or outer, "protocol": "tcp"}
         for outer, inner in zip(ports, launch.ports, strict=True)
     ]
-    named = [] if network in {"host", "bridge"} else [{"name": network, "port_mappings": mappings}]
+    named = network not in {"host", "bridge"}
     if launch.runtime == "mesos":
-        return {
-            "type": "MESOS",
-            "mesos": {"image": {"type": "DOCKER", "docker": {"name": image}}},
-            "network_infos": named,
-        }
-    kind = network.upper() if not named else "USER"
-    docker = {"image": image, "network": kind, **({} if network == "host" else {"port_mappings": mappings})}
-    return {"type": "DOCKER", "docker": docker, "network_infos": [{"name": network}] if named else []}
+        container = {"type": "MESOS", "mesos": {"image": {"type": "DOCKER", "docker": {"name": image}}}}
+        infos = [{"name": network, "port_mappings": mappings}]
+    else:
+        published = {} if network == "host" else {"port_mappings": mappings}
+        kind = "USER" if named else network.upper()
+        container = {"type": "DOCKER", "docker": {"image": image, "network": kind, **published}}
+        infos = [{"name": network}]
+    return {**container, "network_infos": infos} if named else container
 
 
 def _health(launch: MesosLaunch, ports: Sequence[int]) -> dict[str, Any]:

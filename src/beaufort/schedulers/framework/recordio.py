@@ -27,8 +27,8 @@ class RecordIO:
             stop = end + 1 + int(length or b"0")
             if stop > len(self._rest):
                 break
-            if length:
-                yield self._rest[end + 1 : stop]
+            if record := self._rest[end + 1 : stop]:
+                yield record
             begin = stop
         self._rest = self._rest[begin:]
         if b"\n" not in self._rest and len(self._rest) > LONGEST_LENGTH:
