@@ -150,6 +150,11 @@ class Mesos:
         found: list[dict[str, Any]] = self.get("/master/frameworks")["frameworks"]
         return found
 
+    def completed(self) -> list[dict[str, Any]]:
+        """Frameworks that have ended."""
+        found: list[dict[str, Any]] = self.get("/master/frameworks")["completed_frameworks"]
+        return found
+
     def tasks(self) -> list[dict[str, Any]]:
         """All that live, of all frameworks, as the master knows them."""
         return [task for framework in self.frameworks() for task in framework["tasks"]]

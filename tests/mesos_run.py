@@ -28,9 +28,9 @@ def running(master: str, state: Path, **services: dict[str, Any]) -> AbstractAsy
 
 
 def peak(mesos: Mesos) -> int:
-    """The most tasks that ran at once, by what their executors told the master."""
+    """The most tasks that ran at once, of frameworks that are there or else of the last one, by their executors' word."""
     changes = []
-    for framework in mesos.frameworks():
+    for framework in mesos.frameworks() or mesos.completed()[-1:]:
         for task in chain(framework["tasks"], framework["completed_tasks"], framework["unreachable_tasks"]):
             began = [each["timestamp"] for each in task["statuses"] if each["state"] == "TASK_RUNNING"]
             ended = [each["timestamp"] for each in task["statuses"] if each["state"] in ENDED]

@@ -96,37 +96,44 @@ class Master:
     async def subscribed(self, call: Call) -> AsyncIterator[AsyncIterator[Event]]:
         """The events, of the first master that takes us or knows another that does."""
         async with AsyncExitStack() as stack:
-            response = await self._find(stack, call)
+            response = await self._find(stack, SCHEDULER, call)
             self._stream = response.headers.get(STREAM, "")
-            yield self._events(response)
+            yield self._events(response, Event)
 
-    async def _find(self, stack: AsyncExitStack, call: Call) -> aiohttp.ClientResponse:
+    @asynccontextmanager
+    async def watched(self, kind: type[T]) -> AsyncIterator[AsyncIterator[T]]:
+        """What the operator's API tells of all frameworks, as it happens."""
+        async with AsyncExitStack() as stack:
+            response = await self._find(stack, OPERATOR, {"type": "SUBSCRIBE"})
+            yield self._events(response, kind)
+
+    async def _find(self, stack: AsyncExitStack, path: str, call: Call) -> aiohttp.ClientResponse:
         error: SchedulerError | None = None
         for url in await self._where.find():
             self.url = url
             try:
                 async with self._guard():
-                    return await self._subscribe(stack, call)
+                    return await self._subscribe(stack, path, call)
             except (Unreachable, Refusal) as failure:
                 error = failure
         raise error or Unreachable(f"there is no master at {self._where}")
 
-    async def _subscribe(self, stack: AsyncExitStack, call: Call) -> aiohttp.ClientResponse:
+    async def _subscribe(self, stack: AsyncExitStack, path: str, call: Call) -> aiohttp.ClientResponse:
         for _ in range(HOPS):
-            response = await stack.enter_async_context(self._post(SCHEDULER, call))
+            response = await stack.enter_async_context(self._post(path, call))
             if response.status != HTTPStatus.TEMPORARY_REDIRECT:
                 await _check(response)
                 return response
             target = urljoin(self.url, response.headers["Location"])
-            self.url = target.removesuffix(SCHEDULER).removesuffix("/api/v1/scheduler")
+            self.url = target.removesuffix(path).removesuffix(path.removeprefix("/master"))
         raise Unreachable(f"the masters send us from one to the other, at last to {self.url}")
 
-    async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
+    async def _events(self, response: aiohttp.ClientResponse, kind: type[T]) -> AsyncIterator[T]:
         records = RecordIO()
         while True:
             async with self._guard(None):
                 piece = await response.content.readany()
-                events = [msgspec.json.decode(record, type=Event) for record in records.feed(piece)]
+                events = [msgspec.json.decode(record, type=kind) for record in records.feed(piece)]
             if not piece:
                 raise Unreachable(f"the master at {self.url} has ended its events")
             for event in events:

@@ -16,7 +16,7 @@ from beaufort.schedulers.framework.amounts import counted
 from beaufort.schedulers.framework.answers import Record, Status
 from beaufort.schedulers.framework.names import new_id, owner
 
-__all__ = ["DEPLOYMENT", "SERVICE", "Phase", "Task", "Tasks"]
+__all__ = ["ALIVE", "DEPLOYMENT", "SERVICE", "Phase", "Task", "Tasks"]
 
 DEPLOYMENT, SERVICE = "beaufort.deployment", "beaufort.service"
 """The labels of a task, for people: whose it is, is told by its id."""
