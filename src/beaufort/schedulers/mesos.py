@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from beaufort.model import Cluster, Service
+from beaufort.model import NO_STANDBY, Cluster, Service, Standby
 from beaufort.protocols import NoRoom, Rejected, Unreachable
 from beaufort.quantity import Seconds, Secret
 from beaufort.schedulers.directory import state_home
@@ -137,7 +137,8 @@ class Mesos:
             if self._link.error is not None:
                 raise Unreachable(str(self._link.error))
 
-    async def scale(self, service: Service, count: int) -> None:
+    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
+        del standby  # Mesos holds none
         try:
             await self._scale(service, count)
         finally:
