@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 import mesos_rig
 from beaufort.model import Cluster, Resources
@@ -19,6 +20,7 @@ from mesos_rig import mesos
 from mesos_stage import MesosStage
 from relay import relay
 from scheduler_contract import SchedulerContract, Stage, all_run, bring, until, watching
+from servers import free_port
 
 
 @pytest.fixture
@@ -226,6 +228,22 @@ async def test_credentials_are_shown_and_wrong_ones_refused(tmp_path: Path) -> N
             assert "sesame" not in str(caught.value)
 
 
+async def test_a_master_that_does_not_lead_sends_us_on(stage: MesosStage) -> None:
+    """As Mesos does it: without a scheme, and with the path that was asked for."""
+
+    async def elsewhere(request: web.BaseRequest) -> web.Response:
+        return web.Response(status=307, headers={"Location": f"//{stage.mesos.address}{request.path}"})
+
+    follower, port = web.ServerRunner(web.Server(elsewhere)), free_port()
+    await follower.setup()
+    await web.TCPSite(follower, "127.0.0.1", port).start()
+    try:
+        async with stage.scheduler(master=f"127.0.0.1:{port}") as scheduler:
+            await bring(scheduler, stage.service("web"), 1)
+    finally:
+        await follower.cleanup()
+
+
 async def test_over_tls(stage: MesosStage, tmp_path: Path) -> None:
     made = certificates(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=made.ca)
@@ -245,6 +263,11 @@ async def test_over_tls(stage: MesosStage, tmp_path: Path) -> None:
     [
         pytest.param({"master": "somewhere in the cloud"}, "master: expected host:port", id="address"),
         pytest.param({"master": ()}, "master: expected an address", id="no address"),
+        pytest.param(
+            {"master": "zk://me:secret@a/mesos"},
+            "without a name or a password, got one with$",
+            id="a password in the open",
+        ),
         pytest.param({"master": ("zk://a/mesos", "b:5050")}, "master: expected host:port", id="both kinds"),
         pytest.param({"master": "a", "principal": "shop"}, "principal: expected it together", id="no secret"),
         pytest.param({"master": "a", "deployment": "a/b"}, "deployment: expected a name", id="deployment"),

@@ -28,8 +28,8 @@ from beaufort.victims import victims
 
 __all__ = ["Mesos"]
 
-PATIENCE = 3.0
-"""Seconds to wait for offers: several of the intervals at which a master makes them unasked."""
+PATIENCE = 1.5
+"""Seconds to wait for offers: more than the interval at which a master makes them unasked, by default."""
 
 ACCEPTED = 10.0
 """Seconds after which launches are taken to be accepted, though no task has been seen to start."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Whereabouts", "whereabouts"]
 
 ADDRESS = re.compile(r"(?:https?://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/?")
-ZOOKEEPER = re.compile(r"zk://(?:(?P<auth>[^@/]+)@)?(?P<hosts>[^/@]+)(?P<path>/[^\s]+)")
+ZOOKEEPER = re.compile(r"zk://(?P<hosts>[^/@\s]+)(?P<path>/[^\s]+)")
 PORT = 5050
 CONNECT = 4.0
 """Seconds for a ZooKeeper to let us in."""
@@ -86,6 +86,8 @@ class Whereabouts:
 def whereabouts(written: str | Sequence[str], *, secure: bool) -> Whereabouts:
     """From a configuration. Raises ValueError."""
     several = [written] if isinstance(written, str) else list(written)
+    if any("@" in each for each in several):
+        raise ValueError("master: expected an address without a name or a password, got one with")
     if len(several) == 1 and (match := ZOOKEEPER.fullmatch(several[0])) is not None:
         return Whereabouts(hosts=match["hosts"], path=match["path"].rstrip("/"), secure=secure)
     for each in several:

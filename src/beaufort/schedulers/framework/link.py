@@ -179,6 +179,8 @@ class Link:
             self._master.framework = event.subscribed.framework_id.value
             self._subscribed.set()
         elif event.offers is not None:
+            if not all(self._agents.knows(offer.agent_id.value) for offer in event.offers.offers):
+                self._stir.set()
             self.on_offers(event.offers.offers)
         elif event.inverse_offers is not None:
             self._make_way(event.inverse_offers.inverse_offers)
