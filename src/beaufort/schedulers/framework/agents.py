@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from beaufort.model import Node, Resources
 from beaufort.schedulers.framework.amounts import amounts
@@ -17,53 +18,58 @@ NOTICE = 60.0
 
 
 class Agents:
-    """By their ids, as two may have one host name."""
+    """By their ids, as two may have one host name. What they have is counted when they are listed, not at each look."""
 
     def __init__(self, role: str, tasks: Tasks) -> None:
         self.role = role
         self._tasks = tasks
-        self._listed: dict[str, Listed] = {}
+        self._nodes: dict[str, Node] = {}
+        self._drained: set[str] = set()
         self._leaving: dict[str, float] = {}
         self._others: dict[str, Resources] = {}
 
     def knows(self, agent: str) -> bool:
-        return agent in self._listed
+        return agent in self._nodes
 
     def leave(self, agent: str, now: float) -> None:
         """It is to be taken down: nothing more is to be started there."""
         self._leaving[agent] = now + NOTICE
 
     def stays(self, agent: str, now: float) -> bool:
-        listed = self._listed.get(agent)
-        return self._leaving.get(agent, 0.0) <= now and not (listed is not None and listed.deactivated)
+        return agent not in self._drained and self._leaving.get(agent, 0.0) <= now
 
     def see(self, listed: Sequence[Listed]) -> None:
         """All that have registered and are there."""
-        self._listed = {each.agent_info.id.value: each for each in listed if each.active or each.deactivated}
+        there = {each.agent_info.id.value: each for each in listed if each.active or each.deactivated}
         mine = self._mine()
-        for id_, each in self._listed.items():
-            ours = mine.get(id_, [])
-            # What is on its way is in one count and not yet in the other: then the last word on the others holds.
-            if id_ not in self._others or all(task.told and task.size is not None for task in ours):
-                self._others[id_] = _less(amounts(each.allocated_resources, self.role), _sum(ours))
+        self._drained = {id_ for id_, each in there.items() if each.deactivated}
+        self._others = {id_: self._used_by_others(id_, each, mine.get(id_, [])) for id_, each in there.items()}
+        self._nodes = {id_: self._node(id_, each) for id_, each in there.items()}
 
-    def attributes(self) -> dict[str, dict[str, str]]:
+    def attributes(self) -> dict[str, Mapping[str, str]]:
         """What constraints can ask for, by agent."""
-        return {
-            id_: attributes(id_, each.agent_info.hostname, each.agent_info.attributes)
-            for id_, each in self._listed.items()
-        }
+        return {id_: node.labels for id_, node in self._nodes.items()}
 
     def nodes(self, now: float) -> tuple[Node, ...]:
         """What each has for us: all but what others use; of those that leave, no more than our tasks there take."""
-        mine, told = self._mine(), self.attributes()
-        nodes = []
-        for id_, each in self._listed.items():
-            total = amounts(each.total_resources, self.role)
-            left = _less(total, self._others.get(id_, Resources()))
-            capacity = left if self.stays(id_, now) else _least(left, _sum(mine.get(id_, [])))
-            nodes.append(Node(id_, capacity, told[id_]))
-        return tuple(nodes)
+        leaving = {id_ for id_ in self._nodes if not self.stays(id_, now)}
+        mine = self._mine() if leaving else {}
+        return tuple(
+            replace(node, capacity=_least(node.capacity, _sum(mine.get(id_, [])))) if id_ in leaving else node
+            for id_, node in self._nodes.items()
+        )
+
+    def _node(self, id_: str, listed: Listed) -> Node:
+        info = listed.agent_info
+        capacity = _less(amounts(listed.total_resources, self.role), self._others[id_])
+        return Node(id_, capacity, attributes(id_, info.hostname, info.attributes))
+
+    def _used_by_others(self, id_: str, listed: Listed, ours: Sequence[Task]) -> Resources:
+        """What is on its way is in one count and not yet in the other: then the last word on the others holds."""
+        known = self._others.get(id_)
+        if known is None or all(task.told and task.size is not None for task in ours):
+            return _less(amounts(listed.allocated_resources, self.role), _sum(ours))
+        return known
 
     def _mine(self) -> dict[str, list[Task]]:
         found: defaultdict[str, list[Task]] = defaultdict(list)
@@ -79,10 +85,10 @@ def attributes(agent: str, hostname: str, told: Iterable[Attribute]) -> dict[str
 
 
 def _sum(tasks: Iterable[Task]) -> Resources:
-    total: Counter[str] = Counter()
+    total: defaultdict[str, float] = defaultdict(float)
     for task in tasks:
         for name, amount in (task.size or Resources()).items():
-            total[name] += amount  # type: ignore[assignment]
+            total[name] += amount
     return Resources(total)
 
 
