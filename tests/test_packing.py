@@ -32,6 +32,11 @@ def test_the_largest_goes_first() -> None:
     assert not packed.reasons
 
 
+def test_a_higher_priority_goes_before_a_larger_one() -> None:
+    packed = pack([Batch("large", LARGE, 2, priority=2), Batch("small", SMALL, 3, priority=1)], spaces("a"))
+    assert packed == Packed(({}, {0: 3}), {0: "1 node: 1 too little cpu"})
+
+
 def test_no_node_runs_out_of_memory_while_its_cores_are_free() -> None:
     """Those with much memory are spread to where cores are used, though they would fill a node by themselves."""
     wide, tall = Batch("wide", Resources(cpu=2, memory=0.1), 36), Batch("tall", Resources(cpu=0.1, memory=1), 32)

@@ -1,9 +1,9 @@
 """Packing: which node takes which new container, so that few nodes are begun. What runs stays where it is.
 
-The largest goes first, to the first node that has room (first fit decreasing). What is large is told by the resource
-that will be the first to be short. That no node runs out of another one before, each node keeps of the others as much
-as the containers need on average beside what is left of the scarce one; those that need more go first. So nodes end as
-full as with one resource alone. A reason is given for what finds no node.
+Of one priority the largest goes first, to the first node that has room (first fit decreasing). What is large is told
+by the resource that will be the first to be short. That no node runs out of another one before, each keeps of the
+others as much as the containers need on average beside what is left of the scarce one; those that need more go first.
+So nodes end as full as with one resource alone. A reason is given for what finds no node.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """So many new containers of a service, of one size."""
+    """So many new containers of a service, of one size. Those of a higher priority (1 is the highest) go first."""
 
     service: str
     size: Resources
     count: int = 1
     constraints: tuple[Constraint, ...] = ()
+    priority: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class _Packing:
         self._attributes = [space.attributes for space in spaces]
         self._closed = [space.closed for space in spaces]
         self._index = {space.node: index for index, space in enumerate(spaces)}
+        self._priorities = [batch.priority for batch in batches]
         self._given = running
         self._tree = _Tree(self._free)
         self._columns: dict[str, Column] = {}
@@ -146,8 +148,7 @@ class _Packing:
         self._reasons: dict[tuple[Resources, str, tuple[Constraint, ...]], str] = {}
 
     def order(self) -> list[int]:
-        order: list[int] = self._order.tolist()
-        return order
+        return sorted(self._order.tolist(), key=lambda index: self._priorities[index])
 
     def place(self, index: int, batch: Batch) -> dict[int, int]:
         if not self._free.shape[1]:

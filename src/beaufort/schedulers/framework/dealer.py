@@ -81,10 +81,6 @@ class Dealer:
             self._tasks.drop(task)
         self._run(self._tell_mood())
 
-    def reset(self) -> None:
-        """A new subscription has begun, without offers; nothing waits."""
-        self._orders, self._suppressed, self._anew = [], True, False
-
     def offered(self, offers: Sequence[Offer]) -> None:
         """Takes what is needed, by agent, and gives the rest back."""
         now = time.time()
@@ -106,7 +102,8 @@ class Dealer:
         self._orders = [order for order in self._orders if order.waits()]
         stocks = {id_: Stock([r for o in offers for r in o.resources], self._role) for id_, offers in by_agent.items()}
         batches = [
-            Batch(order.service.name, order.size, len(order.waits()), order.constraints) for order in self._orders
+            Batch(order.service.name, order.size, len(order.waits()), order.constraints, order.service.priority)
+            for order in self._orders
         ]
         spaces = self._spaces(by_agent, stocks, {name for batch in batches for name in batch.size})
         packed = pack(batches, spaces, self._tasks.on())
