@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from engine import Engine, engine
+from mesos_rig import Mesos, mesos
 from servers import RedisServer, redis_server
 
 
@@ -39,4 +40,11 @@ async def client(redis: RedisServer) -> AsyncIterator[Redis]:
 def shared_engine() -> Iterator[Engine]:
     """A Docker Engine for all tests that leave it as it was."""
     with engine() as private:
+        yield private
+
+
+@pytest.fixture(scope="session")
+def shared_mesos() -> Iterator[Mesos]:
+    """A Mesos for all tests that leave it as it was."""
+    with mesos() as private:
         yield private

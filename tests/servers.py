@@ -10,20 +10,24 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from redis.asyncio import Redis
 
-__all__ = ["RedisServer", "free_port", "redis_server", "require"]
+__all__ = ["RedisServer", "free_port", "missing", "redis_server", "require"]
 
 
 def require(program: str) -> str:
     """The path of a program that the test needs. Without it the test is skipped; with BEAUFORT_REQUIRE=all it fails."""
-    if path := shutil.which(program):
-        return path
+    return shutil.which(program) or missing(program)
+
+
+def missing(what: str) -> NoReturn:
+    """The test needs what is not installed: it is skipped, or with BEAUFORT_REQUIRE=all it fails."""
     if os.environ.get("BEAUFORT_REQUIRE") == "all":
-        pytest.fail(f"{program} is not installed, and BEAUFORT_REQUIRE=all")
-    pytest.skip(f"{program} is not installed")
+        pytest.fail(f"{what} is not installed, and BEAUFORT_REQUIRE=all")
+    pytest.skip(f"{what} is not installed")
 
 
 def free_port() -> int:

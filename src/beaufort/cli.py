@@ -205,9 +205,12 @@ def demo(
         Path | None, typer.Option(metavar="FILE", help="Demand from a CSV of t_seconds,value instead.")
     ] = None,
     scheduler: Annotated[
-        str, typer.Option(metavar="NAME", help="What runs the containers: local or docker.")
+        str, typer.Option(metavar="NAME", help="What runs the containers: local, docker or mesos.")
     ] = "local",
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Of the Docker Engine; else as docker has it.")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Of the Docker Engine, else as docker has it; or of the Mesos master."),
+    ] = None,
     image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="One with cat and sleep, else one is made of a busybox.")
     ] = None,

@@ -47,13 +47,18 @@ class Extended:
         for launch in _all():
             for key, parameter in launch.keys.items():
                 properties.setdefault(key, []).append(parameter.schema())
-        added = {key: said[0] if len(said) == 1 else {"anyOf": said} for key, said in properties.items()}
+        added = {key: said[0] if len(said) == 1 else _either(said) for key, said in properties.items()}
         return {**schema, "properties": added | schema["properties"]}
 
     def _added(self, document: object) -> Signature | None:
         section = document.get("scheduler") if isinstance(document, Mapping) else None
         name = section.get("type") if isinstance(section, Mapping) else self.otherwise
         return _launch(name) if isinstance(name, str) else None
+
+
+def _either(said: list[dict[str, Any]]) -> dict[str, Any]:
+    words = dict.fromkeys(each["description"] for each in said if "description" in each)
+    return {"anyOf": said, **({"description": "; or: ".join(words)} if words else {})}
 
 
 def _launch(scheduler: str) -> Signature | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from beaufort.protocols import SchedulerError
 from beaufort.schedulers.home import Home
 
-__all__ = ["Directory"]
+__all__ = ["Directory", "state_home"]
 
 LOCK_PATIENCE = 1.0
 """Seconds. A killed Beaufort's lock is held a moment longer by a child that it was just starting."""
@@ -91,6 +91,11 @@ class Directory:
         with suppress(OSError):  # whoever then takes one hears why there is none
             while len(self._spares) < SPARES:
                 self._spares.append(Home.make(self._spare_homes))
+
+
+def state_home() -> Path:
+    """Where the user's programs keep what outlives them."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "beaufort"
 
 
 async def _lock(path: Path) -> int:

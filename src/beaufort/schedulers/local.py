@@ -17,7 +17,7 @@ from typing import Self
 from beaufort.model import NO_STANDBY, Cluster, Container, ContainerState, Counts, Service, Standby
 from beaufort.protocols import HEARTBEAT, NoRoom, Rejected, SchedulerError
 from beaufort.schedulers.custody import Custody
-from beaufort.schedulers.directory import Directory
+from beaufort.schedulers.directory import Directory, state_home
 from beaufort.schedulers.machine import this_machine
 from beaufort.schedulers.process import HOME, Process, boot
 from beaufort.victims import victims
@@ -60,7 +60,7 @@ class Local:
         if not deployment or "/" in deployment or deployment in {".", ".."}:
             raise ValueError(f"deployment: expected a name without a slash, got {deployment!r}")
         self._deployment = deployment
-        self._path = (_state_home() if directory is None else Path(directory)) / deployment
+        self._path = (state_home() if directory is None else Path(directory)) / deployment
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._coming: Counter[str] = Counter()
         self._changed = asyncio.Event()
@@ -198,7 +198,3 @@ def _refusal(service: Service, error: OSError | ValueError) -> SchedulerError:
     words = error.strerror if isinstance(error, OSError) else error
     kind = NoRoom if code in NO_ROOM else Rejected if code in WRONG else SchedulerError
     return kind(f"{service.name}: can't start {service.launch.command[0]!r}: {words}")
-
-
-def _state_home() -> Path:
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "beaufort"

@@ -1,0 +1,82 @@
+"""A stage for the Mesos driver: real tasks on a private Mesos, looked at without our code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from beaufort.model import Launch, Resources, Service
+from beaufort.schedulers.framework.launch import MesosLaunch
+from beaufort.schedulers.mesos import Mesos as Driver
+from mesos_rig import Mesos
+
+__all__ = ["SMALL", "MesosStage"]
+
+SMALL = Resources(cpu=0.1, memory=32 * 2**20)
+
+
+class MesosStage:
+    def __init__(self, mesos: Mesos, root: Path) -> None:
+        self.mesos = mesos
+        self.root = root
+        self._fifo = root / "fifo"
+        os.mkfifo(self._fifo)
+        self._words = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK)
+
+    def scheduler(self, deployment: str = "one", **options: Any) -> Driver:
+        given: dict[str, Any] = {"master": self.mesos.address, "state": self.root / "state", **options}
+        return Driver(deployment=deployment, **given)
+
+    def service(self, name: str) -> Service:
+        return self.running(name, "sleep", "1000")
+
+    def running(
+        self, name: str, *command: str, grace: float = 10.0, resources: Resources = SMALL, **options: Any
+    ) -> Service:
+        launch = Launch(command, None, {"A": "=b"}, grace, MesosLaunch(**options))
+        return Service(name, priority=1, resources=resources, launch=launch)
+
+    def shell(self, name: str, script: str, **options: Any) -> Service:
+        """Runs a script, in which ``$SAY`` tells that it has come so far (see ``settled``)."""
+        return self.running(name, "sh", "-c", script.replace("$SAY", f"printf x > {self._fifo}"), **options)
+
+    def stubborn(self, name: str) -> Service:
+        return self.shell(name, "trap '' TERM; $SAY; exec sleep 1000", grace=2.0)
+
+    def broken(self, name: str) -> Service:
+        """The master refuses it: a task has no time of less than nothing to end."""
+        return self.running(name, "sleep", "1000", mesos={"kill_policy": {"grace_period": {"nanoseconds": -1}}})
+
+    async def settled(self, service: Service, count: int) -> None:
+        del service
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(self._words, readable.set)
+        try:
+            async with asyncio.timeout(60):
+                while count:
+                    await readable.wait()
+                    readable.clear()
+                    with suppress(BlockingIOError):
+                        count -= len(os.read(self._words, count))
+        finally:
+            loop.remove_reader(self._words)
+
+    def on(self, service: str) -> str:
+        """The agent of one of its tasks."""
+        return str(next(each["slave_id"] for each in self.mesos.tasks() if each["name"] == service))
+
+    async def kill(self, service: str) -> None:
+        for pid, task in self.mesos.processes():
+            if f".{service}." in task:
+                os.kill(pid, signal.SIGKILL)
+                return
+        raise AssertionError(f"there is no task of {service} to kill")
+
+    def close(self) -> None:
+        self.mesos.clear()
+        os.close(self._words)
