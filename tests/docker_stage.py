@@ -73,6 +73,11 @@ class DockerStage:
                 return
         raise AssertionError(f"there is no container of {service} to kill")
 
+    def made_from(self, service: Service) -> int:
+        given = [f"{name}={value}" for name, value in service.launch.env.items()]
+        found = [self.engine.inspect(each["Id"])["Config"]["Env"] for each in self.containers(service.name)]
+        return sum([line for line in env if not line.startswith("PATH=")] == given for env in found)
+
     def containers(self, service: str) -> list[dict[str, Any]]:
         """All that there are of a service, in all deployments, running or not."""
         return self.engine.containers(beaufort_service=service)

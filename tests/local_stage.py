@@ -88,6 +88,10 @@ class LocalStage:
         """The pids of the first processes of its containers, in all deployments."""
         return [each.pid for each in self.marked() if each.service == service and each.leads]
 
+    def made_from(self, service: Service) -> int:
+        pids = self.leaders(service.name)
+        return sum(_given(_environment(pid)) == dict(service.launch.env) for pid in pids)
+
     def close(self) -> None:
         """Ends all that is left, as a test that failed may leave anything."""
         for each in self.marked():
@@ -107,3 +111,8 @@ def _environment(pid: int) -> dict[str, str]:
         if lines != [""] or state in "ZX" or int(parent) != os.getpid():
             return dict(line.split("=", 1) for line in lines if "=" in line)
         os.sched_yield()
+
+
+def _given(environment: dict[str, str]) -> dict[str, str]:
+    """What of it our own code did not add."""
+    return {name: value for name, value in environment.items() if name != "PATH" and not name.startswith("BEAUFORT_")}
