@@ -75,7 +75,10 @@ class DockerStage:
 
     def made_from(self, service: Service) -> int:
         given = [f"{name}={value}" for name, value in service.launch.env.items()]
-        found = [self.engine.inspect(each["Id"])["Config"]["Env"] for each in self.containers(service.name)]
+        found = []
+        for each in self.containers(service.name):
+            with suppress(AssertionError):  # it may just have been removed
+                found.append(self.engine.inspect(each["Id"])["Config"]["Env"])
         return sum([line for line in env if not line.startswith("PATH=")] == given for env in found)
 
     def containers(self, service: str) -> list[dict[str, Any]]:

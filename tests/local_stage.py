@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,18 @@ class LocalStage:
     def leaders(self, service: str) -> list[int]:
         """The pids of the first processes of its containers, in all deployments."""
         return [each.pid for each in self.marked() if each.service == service and each.leads]
+
+    def stopped(self, service: str, count: int) -> list[int]:
+        """Those of the first processes that a signal has stopped, when they are so many: it takes them a moment."""
+        patience = time.monotonic() + 5.0
+        while len(found := self._stopped(service)) != count:
+            assert time.monotonic() < patience, f"expected {count} of {service} to be stopped, and {len(found)} are"
+            os.sched_yield()
+        return found
+
+    def _stopped(self, service: str) -> list[int]:
+        stats = {pid: Path(f"/proc/{pid}/stat").read_text() for pid in self.leaders(service)}
+        return [pid for pid, stat in stats.items() if stat.rpartition(")")[2].split()[0] == "T"]
 
     def made_from(self, service: Service) -> int:
         pids = self.leaders(service.name)

@@ -95,7 +95,7 @@ class Custody:
                 elif record.process is None:
                     home.record(this_boot, process.identity)
             with suppress(PermissionError):
-                self._go_on(home, process, record or Record(this_boot))
+                self._go_on(home, process, record or Record(this_boot, standby=False))
         self._clear(found)
 
     def _go_on(self, home: Home, process: Process, record: Record) -> None:
