@@ -185,8 +185,8 @@ def test_what_waits_for_room_is_made_ready_and_goes_with_the_wish() -> None:
     assert scene.see(accepted=["high", "low"], high=with_ready(0, Standby(2)), low=stopping) == {}
     assert scene.step({"high": 1}) == {"high": (0, 0), "low": (3, 3)}
     assert scene.ready() == {"high": Standby(1), "low": Standby(1)}
-    ready = {"high": with_ready(0, Standby(1)), "low": with_ready(3, Standby(1))}
-    assert scene.see(accepted=["high", "low"], **ready) == {"high": (0, 1), "low": (3, 4)}
+    high, low = with_ready(0, Standby(1)), with_ready(3, Standby(1))
+    assert scene.see(accepted=["high", "low"], high=high, low=low) == {"high": (0, 1), "low": (3, 4)}
     assert scene.ready() == {"high": NO_STANDBY, "low": NO_STANDBY}
 
 
