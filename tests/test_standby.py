@@ -255,6 +255,19 @@ def test_what_is_ready_is_looked_at_once_when_the_launch_has_changed() -> None:
     assert scene.see(accepted=["high"], high=with_ready(1, TWO)) == {}
 
 
+def test_what_is_ready_of_an_earlier_launch_is_no_room_to_grow_into() -> None:
+    high = service("high", 1, TWO)
+    scene = play(high, memory=4, high=with_ready(1, TWO))
+    assert scene.step({"high": 1}) == {}
+    after = replace(high, launch=Launch(command=("other",)))
+    policies = {"high": PerContainer(target=1.0)}
+    nodes = (Node("pool", Resources(memory=4, containers=100)),)
+    scene.scaler = scene.scaler.reconfigured(Scope((after,), policies, nodes, holds=ALL), scene.now)
+    assert scene.step({"high": 4}) == {"high": (1, 2)}
+    assert scene.ready() == {"high": Standby(2)}
+    assert scene.see(accepted=["high"], high=with_ready(2, Standby(2))) == {"high": (2, 4)}
+
+
 def test_a_controller_that_finds_all_ready_does_nothing() -> None:
     scene = play(service("high", 1, Standby(1, 1, 1)), memory=9, high=with_ready(1, Standby(1, 1, 1)))
     assert scene.step({"high": 1}) == {}
