@@ -11,7 +11,14 @@ from redis.asyncio import Redis
 
 from engine import Engine, engine
 from mesos_rig import Mesos, mesos
+from scheduler_contract import StandbyContract
 from servers import RedisServer, redis_server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every driver keeps the contract for the kinds of standby that it holds."""
+    if metafunc.cls is not None and issubclass(metafunc.cls, StandbyContract) and "kind" in metafunc.fixturenames:
+        metafunc.parametrize("kind", sorted(metafunc.cls.driver.holds))
 
 
 @pytest.fixture(scope="session", autouse=True)

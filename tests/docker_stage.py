@@ -73,6 +73,14 @@ class DockerStage:
                 return
         raise AssertionError(f"there is no container of {service} to kill")
 
+    def made_from(self, service: Service) -> int:
+        given = [f"{name}={value}" for name, value in service.launch.env.items()]
+        found = []
+        for each in self.containers(service.name):
+            with suppress(AssertionError):  # it may just have been removed
+                found.append(self.engine.inspect(each["Id"])["Config"]["Env"])
+        return sum([line for line in env if not line.startswith("PATH=")] == given for env in found)
+
     def containers(self, service: str) -> list[dict[str, Any]]:
         """All that there are of a service, in all deployments, running or not."""
         return self.engine.containers(beaufort_service=service)

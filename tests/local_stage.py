@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,22 @@ class LocalStage:
         """The pids of the first processes of its containers, in all deployments."""
         return [each.pid for each in self.marked() if each.service == service and each.leads]
 
+    def stopped(self, service: str, count: int) -> list[int]:
+        """Those of the first processes that a signal has stopped, when they are so many: it takes them a moment."""
+        patience = time.monotonic() + 5.0
+        while len(found := self._stopped(service)) != count:
+            assert time.monotonic() < patience, f"expected {count} of {service} to be stopped, and {len(found)} are"
+            os.sched_yield()
+        return found
+
+    def _stopped(self, service: str) -> list[int]:
+        stats = {pid: Path(f"/proc/{pid}/stat").read_text() for pid in self.leaders(service)}
+        return [pid for pid, stat in stats.items() if stat.rpartition(")")[2].split()[0] == "T"]
+
+    def made_from(self, service: Service) -> int:
+        pids = self.leaders(service.name)
+        return sum(_given(_environment(pid)) == dict(service.launch.env) for pid in pids)
+
     def close(self) -> None:
         """Ends all that is left, as a test that failed may leave anything."""
         for each in self.marked():
@@ -107,3 +124,8 @@ def _environment(pid: int) -> dict[str, str]:
         if lines != [""] or state in "ZX" or int(parent) != os.getpid():
             return dict(line.split("=", 1) for line in lines if "=" in line)
         os.sched_yield()
+
+
+def _given(environment: dict[str, str]) -> dict[str, str]:
+    """What of it our own code did not add."""
+    return {name: value for name, value in environment.items() if name != "PATH" and not name.startswith("BEAUFORT_")}

@@ -12,6 +12,8 @@ from pathlib import Path
 from beaufort.schedulers.local import Local
 from local_jump import BATCH, WEB
 
+__all__ = ["STEPS"]
+
 STEPS = {"open", "os.rename", "subprocess.Popen", "os.killpg"}
 """Audit events of Python, each raised before what it is named after."""
 

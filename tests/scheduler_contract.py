@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
+from dataclasses import replace
+from typing import ClassVar, Protocol
 
 import pytest
 
-from beaufort.model import Cluster, Counts, Service
+from beaufort.model import Cluster, Counts, Service, Standby
 from beaufort.protocols import HEARTBEAT, ContainerScheduler, Rejected
 
-__all__ = ["SchedulerContract", "Stage", "until", "watching"]
+__all__ = ["SchedulerContract", "Stage", "StandbyContract", "ready", "until", "watching"]
 
 Snapshots = AsyncGenerator[Cluster, None]
 
@@ -41,6 +42,11 @@ class Stage(Protocol):
     async def kill(self, service: str) -> None:
         """End one container of ``service`` behind the driver's back."""
 
+    def made_from(self, service: Service) -> int:
+        """How many containers there are that were made from that very service, its environment above all, and not from
+        another of its name; those that are held ready are among them.
+        """
+
 
 @asynccontextmanager
 async def watching(scheduler: ContainerScheduler, *services: Service) -> AsyncIterator[Snapshots]:
@@ -53,8 +59,12 @@ async def watching(scheduler: ContainerScheduler, *services: Service) -> AsyncIt
         await snapshots.aclose()
 
 
-async def until(snapshots: Snapshots, service: Service, holds: Callable[[Counts], bool]) -> Counts:
-    """The next counts of the service of which it holds."""
+async def until(
+    snapshots: Snapshots, service: Service, holds: Callable[[Counts], bool], seen: Counts | None = None
+) -> Counts:
+    """The next counts of the service of which it holds; those that have been ``seen`` last, if it holds of them."""
+    if seen is not None and holds(seen):
+        return seen
     async for cluster in snapshots:
         if holds(cluster.counts[service.name]):
             return cluster.counts[service.name]
@@ -244,3 +254,121 @@ class SchedulerContract:
             async with watching(one, web) as snapshots:
                 counts = (await anext(snapshots)).counts["web"]
                 assert (counts.running, counts.failed) == (2, 0)
+
+
+def ready(kind: str, count: int, running: int) -> Callable[[Counts], bool]:
+    """So many run and so many are ready, and nothing is on its way. One kind of paused container will do for the other."""
+
+    def holds(counts: Counts) -> bool:
+        there = counts.standby.created if kind == "created" else counts.standby.kept
+        return counts.running == counts.held == running and counts.standby.total == there == count
+
+    return holds
+
+
+def nothing(counts: Counts) -> bool:
+    return counts.present + counts.stopping == 0
+
+
+def changed(service: Service) -> Service:
+    """The same service, with another environment."""
+    return replace(service, launch=replace(service.launch, env={**service.launch.env, "CHANGED": "yes"}))
+
+
+class StandbyContract:
+    """For drivers that can hold containers ready: each test once for each ``kind`` that the ``driver`` holds."""
+
+    driver: ClassVar[type]
+
+    @pytest.fixture
+    def stage(self) -> Stage:
+        raise NotImplementedError
+
+    async def test_standby_is_counted_apart_from_what_serves(self, stage: Stage, kind: str) -> None:
+        web = stage.service("web")
+        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+            await scheduler.scale(web, 1, Standby(**{kind: 2}))
+            assert (await anext(snapshots)).counts["web"].current == 1, "what warms is never taken for what serves"
+            counts = await until(snapshots, web, ready(kind, 2, running=1))
+            assert sum(counts.on.values()) in {0, 1}, "standby takes no slot of a node"
+            assert counts.failed == 0
+
+    async def test_asking_twice_for_standby_is_asking_once(self, stage: Stage, kind: str) -> None:
+        web, two = stage.service("web"), Standby(**{kind: 2})
+        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(3):
+                    tasks.create_task(scheduler.scale(web, 1, two))
+            await until(snapshots, web, ready(kind, 2, running=1))
+            await scheduler.scale(web, 1, two)
+            assert ready(kind, 2, running=1)((await anext(snapshots)).counts["web"])
+            assert stage.made_from(web) == 3
+
+    async def test_growth_takes_standby_first(self, stage: Stage, kind: str) -> None:
+        web = stage.service("web")
+        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+            await scheduler.scale(web, 0, Standby(**{kind: 3}))
+            await until(snapshots, web, ready(kind, 3, running=0))
+            await scheduler.scale(web, 2, Standby(**{kind: 1}))
+            counts = (await anext(snapshots)).counts["web"]
+            assert (counts.current, counts.present) == (2, 3), "what was ready is all that there is"
+            assert (await until(snapshots, web, ready(kind, 1, running=2), counts)).failed == 0
+            await scheduler.scale(web, 4)
+            assert (await until(snapshots, web, all_run(4))).standby.total == 0
+
+    async def test_standby_refills_beside_what_has_taken_it(self, stage: Stage, kind: str) -> None:
+        web, one = stage.service("web"), Standby(**{kind: 1})
+        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+            await scheduler.scale(web, 0, one)
+            await until(snapshots, web, ready(kind, 1, running=0))
+            await scheduler.scale(web, 2, one)
+            await until(snapshots, web, ready(kind, 1, running=2))
+
+    async def test_standby_that_is_not_wanted_goes(self, stage: Stage, kind: str) -> None:
+        web = stage.service("web")
+        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+            await scheduler.scale(web, 1, Standby(**{kind: 3}))
+            await until(snapshots, web, ready(kind, 3, running=1))
+            for count in (1, 0):
+                await scheduler.scale(web, 1, Standby(**{kind: count}))
+                await until(snapshots, web, ready(kind, count, running=1))
+            await scheduler.scale(web, 1, Standby(**{kind: 2}))
+            await scheduler.scale(web, 0)  # whatever has been made of it until now
+            assert (await until(snapshots, web, nothing)).failed == 0
+        assert stage.made_from(web) == 0
+
+    async def test_standby_outlives_the_driver_and_is_adopted(self, stage: Stage, kind: str) -> None:
+        web = stage.service("web")
+        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+            await scheduler.scale(web, 1, Standby(**{kind: 2}))
+            await until(snapshots, web, ready(kind, 2, running=1))
+        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+            assert ready(kind, 2, running=1)((await anext(snapshots)).counts["web"])
+            await scheduler.scale(web, 2, Standby(**{kind: 1}))
+            counts = (await anext(snapshots)).counts["web"]
+            assert (counts.current, counts.present) == (2, 3), "it knows what they were made from"
+            await until(snapshots, web, ready(kind, 1, running=2), counts)
+            await scheduler.scale(web, 0)
+            assert (await until(snapshots, web, nothing)).failed == 0
+
+    async def test_a_changed_service_gets_nothing_old(self, stage: Stage, kind: str) -> None:
+        web, two = stage.service("web"), Standby(**{kind: 2})
+        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+            await scheduler.scale(web, 1, two)
+            await until(snapshots, web, ready(kind, 2, running=1))
+            await scheduler.scale(changed(web), 2, two)
+            await until(snapshots, web, lambda counts: ready(kind, 2, running=2)(counts) and stage.made_from(web) == 1)
+            assert stage.made_from(changed(web)) == 3, "what serves is left alone, what was ready is made anew"
+            await scheduler.scale(changed(web), 0)
+            await until(snapshots, web, nothing)
+
+    async def test_standby_that_can_not_be_made_counts_as_failed(self, stage: Stage, kind: str) -> None:
+        broken = stage.broken("broken")
+        async with stage.scheduler() as scheduler, watching(scheduler, broken) as snapshots:
+            await anext(snapshots)
+            await scheduler.scale(broken, 0, Standby(**{kind: 1}))
+            if kind != "created":  # which may be made, and fails when it is started
+                counts = await until(snapshots, broken, lambda counts: counts.failed > 0 and nothing(counts))
+                assert counts.failure
+            await scheduler.scale(broken, 0)
+            await until(snapshots, broken, nothing)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,8 +14,12 @@ import beaufort
 from beaufort import clock
 from beaufort.controller import Controller
 from beaufort.journal import Journal
-from beaufort.model import Direction, Event
+from beaufort.model import NO_STANDBY, Direction, Event, Service, Standby
+from beaufort.policies.constant import Constant
 from beaufort.replay import replay
+from beaufort.scaler import Scope
+from beaufort.schedulers.simulated import Simulated
+from live import Setup, Voice
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -36,7 +40,7 @@ def pushed(priority: int = 1, **keys: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(setup: beaufort.Config, journal: Journal | None = None) -> AsyncIterator[Controller]:
+async def running(setup: beaufort.Config | Setup, journal: Journal | None = None) -> AsyncIterator[Controller]:
     controller = Controller(setup, journal=journal)
     async with asyncio.timeout(600), asyncio.TaskGroup() as tasks:
         tasks.create_task(controller.run())
@@ -135,6 +139,59 @@ async def test_another_configuration_keeps_what_is_known_and_stops_what_has_left
     steps = list(replay(journal))
     assert steps
     assert all(step.same for step in steps)
+
+
+async def test_standby_is_held_and_a_replay_knows_of_it(tmp_path: Path) -> None:
+    def ready(controller: Controller) -> Standby:
+        assert controller.cluster is not None
+        return controller.cluster.counts["web"].standby
+
+    journal = tmp_path / "journal"
+    async with running(config(web=pushed(standby={"created": 1, "frozen": 2})), Journal(journal)) as controller:
+        controller.push("web", 3)
+        await until(controller, lambda: (count(controller, "web"), ready(controller)) == (3, Standby(1, 2)))
+        controller.push("web", 9)
+        await until(controller, lambda: (count(controller, "web"), ready(controller)) == (9, Standby(1, 2)))
+        controller.reconfigure(config(web=pushed()))
+        await until(controller, lambda: ready(controller) == NO_STANDBY)
+        assert not [event for event in controller.journal.events if event.kind == "standby-ignored"]
+    steps = list(replay(journal))
+    assert {action.standby for step in steps for action in step.actions} >= {Standby(1, 2), NO_STANDBY}
+    assert all(step.same for step in steps)
+
+
+class HoldsNothing(Simulated):
+    holds: ClassVar[frozenset[str]] = frozenset()
+
+
+class Makes(Simulated):
+    holds: ClassVar[frozenset[str]] = frozenset({"created"})
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "standby", "detail"),
+    [
+        pytest.param(
+            HoldsNothing,
+            Standby(1, 2),
+            "3 were to be held ready; the scheduler can hold nothing",
+            id="holds nothing",
+        ),
+        pytest.param(
+            Makes, Standby(1, 2), "3 were to be held ready; the scheduler can hold only created", id="can't pause"
+        ),
+        pytest.param(Makes, Standby(1), None, id="holds all of it"),
+        pytest.param(HoldsNothing, NO_STANDBY, None, id="nothing is wanted"),
+    ],
+)
+async def test_standby_that_the_scheduler_can_not_hold_is_told(
+    scheduler: type[Simulated], standby: Standby, detail: str | None
+) -> None:
+    web = Service("web", 1, standby=standby)
+    scope = Scope((web,), {"web": Constant(count=1)}, holds=scheduler.holds)
+    async with running(Setup(scope, {"web": Voice()}, scheduler())) as controller:
+        told = [event for event in controller.journal.events if event.kind == "standby-ignored"]
+        assert [(event.service, event.detail) for event in told] == ([("web", detail)] if detail else [])
 
 
 async def test_a_journal_that_cannot_be_written_is_told_and_stops_nothing() -> None:

@@ -17,7 +17,7 @@ from beaufort.schedulers.docker import Docker
 from certificates import Certificates, certificates
 from docker_stage import DockerStage
 from engine import Engine, engine
-from scheduler_contract import SchedulerContract, Snapshots, Stage, all_run, bring, until, watching
+from scheduler_contract import SchedulerContract, Snapshots, Stage, StandbyContract, all_run, bring, until, watching
 from servers import free_port
 
 MIB = 2**20
@@ -31,6 +31,16 @@ def stage(shared_engine: Engine, tmp_path: Path) -> Iterator[DockerStage]:
 
 
 class TestContract(SchedulerContract):
+    @pytest.fixture
+    def stage(self, shared_engine: Engine, tmp_path: Path) -> Iterator[Stage]:
+        stage = DockerStage(shared_engine, tmp_path)
+        yield stage
+        stage.close()
+
+
+class TestStandby(StandbyContract):
+    driver = Docker
+
     @pytest.fixture
     def stage(self, shared_engine: Engine, tmp_path: Path) -> Iterator[Stage]:
         stage = DockerStage(shared_engine, tmp_path)

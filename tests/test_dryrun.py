@@ -73,6 +73,28 @@ def test_actions(state: dict[str, Any], expected: list[tuple[str, int, int]]) ->
     assert moves(beaufort.plan(SHOP, {"now": 0, "services": state})) == expected
 
 
+@pytest.mark.parametrize(
+    ("standby", "found", "running", "expected"),
+    [
+        pytest.param({"paused": 1, "frozen": 2}, {}, 3, [(3, {"paused": 1, "frozen": 2})], id="lacks"),
+        pytest.param({"created": 1}, {}, 3, [], id="local containers are not made beforehand"),
+        pytest.param({"paused": 1}, {"paused": 3}, 3, [(3, {"paused": 1})], id="has too much"),
+        pytest.param({"paused": 1}, {"paused": 1}, 3, [], id="is as it should be"),
+        pytest.param({"paused": 2}, {"paused": 2}, 2, [(3, {"paused": 1})], id="is used"),
+    ],
+)
+def test_standby_is_planned(
+    standby: dict[str, int], found: dict[str, int], running: int, expected: list[tuple[int, dict[str, int]]]
+) -> None:
+    config = a_config(web=per_container(1, standby=standby))
+    answer = beaufort.plan(config, {"services": {"web": {"running": running, "standby": found, "demand": 30}}})
+    found_actions = [
+        (action["to"], {kind: count for kind, count in action["standby"].items() if count})
+        for action in answer["actions"]
+    ]
+    assert found_actions == expected
+
+
 def test_answer_has_counts_and_reasons() -> None:
     answer = beaufort.plan(SHOP, {"services": {"checkout": {"running": 3, "demand": 200}, "reports": {"running": 7}}})
     assert answer["desired"]["checkout"]["count"] == 9

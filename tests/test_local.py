@@ -19,7 +19,7 @@ from beaufort.model import Launch, Service
 from beaufort.protocols import NoRoom, Rejected, SchedulerError
 from beaufort.schedulers.local import Local
 from local_stage import LocalStage
-from scheduler_contract import SchedulerContract, Stage, all_run, bring, until, watching
+from scheduler_contract import SchedulerContract, Stage, StandbyContract, all_run, bring, until, watching
 
 
 @pytest.fixture
@@ -30,6 +30,16 @@ def stage(tmp_path: Path) -> Iterator[LocalStage]:
 
 
 class TestContract(SchedulerContract):
+    @pytest.fixture
+    def stage(self, tmp_path: Path) -> Iterator[Stage]:
+        stage = LocalStage(tmp_path)
+        yield stage
+        stage.close()
+
+
+class TestStandby(StandbyContract):
+    driver = Local
+
     @pytest.fixture
     def stage(self, tmp_path: Path) -> Iterator[Stage]:
         stage = LocalStage(tmp_path)

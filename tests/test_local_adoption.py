@@ -20,10 +20,11 @@ from random import Random
 import msgspec
 import pytest
 
-from beaufort.model import Service
+from beaufort.model import Counts, Service, Standby
 from local_jump import BATCH, MOST, WEB
 from local_stage import LocalStage, Marked
-from scheduler_contract import all_run, bring, until, watching
+from local_standby_steps import IN_THE_END
+from scheduler_contract import all_run, bring, ready, until, watching
 
 
 @pytest.fixture
@@ -254,9 +255,9 @@ def kill_at_random(stage: LocalStage, random: Random) -> None:
         jumping.kill()
 
 
-def finishes(stage: LocalStage, fatal_step: int) -> bool:
+def finishes(stage: LocalStage, fatal_step: int, name: str = "local_steps.py") -> bool:
     """Lets the other program do its steps, up to a fatal one; whether it has done them all."""
-    program = Path(__file__).with_name("local_steps.py")
+    program = Path(__file__).with_name(name)
     code = subprocess.run([sys.executable, program, stage.root, str(fatal_step)], check=False, timeout=60).returncode
     assert code in {0, -signal.SIGKILL}
     return code == 0
@@ -315,3 +316,75 @@ async def test_how_an_adopted_container_ended_is_not_known(stage: LocalStage) ->
         counts = await until(snapshots, WEB, lambda counts: counts.held == 0)
         assert counts.failed == 1
         assert re.match(r"ended after \d\.\d s \(how is not known: it was adopted\); its log is /", counts.failure)
+
+
+# Standby.
+
+
+def at_ease(counts: Counts) -> bool:
+    return counts.warming == counts.stopping == 0
+
+
+async def test_killed_at_every_step_standby_is_standby_or_serves(stage: LocalStage) -> None:
+    seen = set()
+    for step in count(1):
+        if finishes(stage, step, "local_standby_steps.py"):
+            break
+        async with stage.scheduler() as scheduler, watching(scheduler, WEB) as snapshots:
+            counts = await until(snapshots, WEB, at_ease)
+            stage.stopped("web", counts.standby.kept)
+            assert len(homes(stage, WEB)) == counts.running + counts.standby.kept, "and what serves is not stopped"
+            assert counts.failed == 0
+            seen.add((counts.running, counts.standby.kept))
+            await scheduler.scale(WEB, 2)
+            await until(snapshots, WEB, all_run(2))
+            stage.stopped("web", 0)
+            assert len(homes(stage, WEB)) == 2, "what was ready has been used"
+        await clear(stage)
+    assert step > 10, "each start, stop and waking has several steps"
+    assert seen >= {(0, 0), (0, 1), (0, 2), (1, 1)}
+
+
+async def test_standby_outlives_a_kill_of_its_parent(stage: LocalStage) -> None:
+    """The kernel wakes a stopped group that loses its parent, and sends it SIGHUP, if the parent was in its session."""
+    assert not finishes(stage, IN_THE_END, "local_standby_steps.py")
+    before = stage.stopped("web", 2)
+    async with stage.scheduler() as scheduler, watching(scheduler, WEB) as snapshots:
+        assert ready("frozen", 2, running=1)((await anext(snapshots)).counts["web"])
+        assert stage.stopped("web", 2) == before
+        await scheduler.scale(WEB, 3)
+        await until(snapshots, WEB, all_run(3))
+        assert set(before) < set(stage.leaders("web"))
+    await clear(stage)
+
+
+async def test_standby_whose_journal_is_lost_serves(stage: LocalStage) -> None:
+    """What nobody knows to be standby is counted as what runs, and so it goes on."""
+    async with stage.scheduler() as scheduler, watching(scheduler, WEB) as snapshots:
+        await scheduler.scale(WEB, 0, Standby(frozen=1))
+        await until(snapshots, WEB, ready("frozen", 1, running=0))
+    (home,) = (stage.root / "one/containers").iterdir()
+    rewrite(home)
+    async with stage.scheduler() as scheduler, watching(scheduler, WEB) as snapshots:
+        assert (await anext(snapshots)).counts["web"].running == 1
+        stage.stopped("web", 0)
+
+
+async def test_standby_that_is_killed_has_failed(stage: LocalStage) -> None:
+    async with stage.scheduler() as scheduler, watching(scheduler, WEB) as snapshots:
+        await scheduler.scale(WEB, 0, Standby(frozen=1))
+        await until(snapshots, WEB, ready("frozen", 1, running=0))
+        await stage.kill("web")
+        counts = await until(snapshots, WEB, lambda counts: counts.present + counts.stopping == 0)
+        assert (counts.failed, counts.failure.split(" after")[0]) == (1, "killed by SIGKILL")
+
+
+async def test_starts_are_timed_by_what_they_begin_from(stage: LocalStage) -> None:
+    async with stage.scheduler() as scheduler, watching(scheduler, WEB) as snapshots:
+        await scheduler.scale(WEB, 1, Standby(frozen=1))
+        await until(snapshots, WEB, ready("frozen", 1, running=1))
+        await scheduler.scale(WEB, 2)
+        seconds = (await until(snapshots, WEB, all_run(2))).start_seconds
+        assert set(seconds) == {"new", "frozen"}
+        assert 0 < seconds["frozen"] < seconds["new"] < 1
+    await clear(stage)

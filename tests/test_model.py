@@ -116,6 +116,12 @@ def test_counts_are_not_negative(name: str) -> None:
         Counts(**{name: -1})  # type: ignore[arg-type] # each of them is an int
 
 
+@pytest.mark.parametrize("kind", ["created", "paused", "frozen"])
+def test_standby_is_not_negative(kind: str) -> None:
+    with pytest.raises(ValueError, match=rf"^expected counts of 0 or more, got Standby\(.*{kind}=-1"):
+        Standby(**{kind: -1})
+
+
 def test_counts_tell_what_serves_and_what_takes_room() -> None:
     counts = Counts(running=1, starting=2, stopping=4, standby=Standby(8, 16, 32), warming=64, failed=128)
     assert (counts.current, counts.held, counts.present) == (3, 71, 123)

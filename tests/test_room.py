@@ -57,7 +57,7 @@ def test_growth_is_into_free_room(counts: list[Counts], target: list[int], start
     seen, wanted = room(counts), np.array(target, dtype=np.int64)
     growing = np.flatnonzero(wanted > seen.current)
     found = np.zeros(2, dtype=np.int64)
-    found[growing] = seen.starts(wanted, growing)
+    found[growing] = seen.starts(wanted, growing, np.zeros(len(growing), dtype=bool))
     assert found.tolist() == starts
 
 
@@ -74,7 +74,7 @@ def test_tenths_fill_a_pool() -> None:
     nodes = (Node("pool", Resources(cpu=0.3)),)
     seen = Room((tenth,), nodes, Pool.of((tenth,), nodes, {}))
     seen.see([], [], [], [])
-    assert seen.starts(np.array([5]), np.array([0])).tolist() == [3]
+    assert seen.starts(np.array([5]), np.array([0]), np.array([False])).tolist() == [3]
 
 
 def test_on_nodes_what_is_asked_for_takes_a_place() -> None:
@@ -84,3 +84,24 @@ def test_on_nodes_what_is_asked_for_takes_a_place() -> None:
     seen.see(range(2), [Counts(), Counts(running=1, on={"a": 1})], [None, None], [0, 0])
     seen.ask(np.array([1]), np.array([3]), np.array([0]))
     assert not seen.placement.trial().place(seen.placement.kinds[0], 1) or seen.placement.where(1) == {0: 2, 1: 1}
+
+
+@pytest.mark.parametrize(
+    ("kept", "outdated", "starts"),
+    [
+        pytest.param(0, False, 2, id="new ones need all"),
+        pytest.param(1, False, 3, id="a paused one has its memory"),
+        pytest.param(3, False, 5, id="more of them"),
+        pytest.param(9, False, 5, id="but no slot"),
+        pytest.param(3, True, 2, id="what was made of something else is no use"),
+    ],
+)
+def test_what_is_paused_takes_what_it_does_not_hold(kept: int, outdated: bool, starts: int) -> None:
+    """Room for two beside those that are paused, and five slots."""
+    web = Service("web", 1, resources=Resources(memory=1))
+    nodes = (Node("pool", Resources(memory=2 + kept, containers=5)),)
+    seen = Room((web,), nodes, Pool.of((web,), nodes, {}))
+    seen.see([0], [Counts(standby=Standby(paused=kept))], [None], [0])
+    assert seen.free.tolist() == pytest.approx([5, 2])
+    assert seen.starts(np.array([8]), np.array([0]), np.array([outdated])).tolist() == [starts]
+    assert seen.fits(0, 9) == 2

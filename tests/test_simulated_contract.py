@@ -8,7 +8,7 @@ from beaufort.behaviour import Behaviour, Delay
 from beaufort.model import Service
 from beaufort.schedulers.simulated import Simulated
 from beaufort.world import World
-from scheduler_contract import SchedulerContract, Stage
+from scheduler_contract import SchedulerContract, Stage, StandbyContract
 
 
 class Worlds:
@@ -38,9 +38,21 @@ class Worlds:
         with self._last.meddle() as world:
             assert world.kill(service) == 1
 
+    def made_from(self, service: Service) -> int:
+        return sum(world.made_from(service) for world in self._worlds.values())
+
 
 @pytest.mark.looptime
 class TestContract(SchedulerContract):
+    @pytest.fixture
+    def stage(self) -> Stage:
+        return Worlds()
+
+
+@pytest.mark.looptime
+class TestStandby(StandbyContract):
+    driver = Simulated
+
     @pytest.fixture
     def stage(self) -> Stage:
         return Worlds()

@@ -11,6 +11,7 @@ import pytest
 
 from beaufort.model import (
     NO_COUNTS,
+    NO_STANDBY,
     Counts,
     Direction,
     Fallback,
@@ -22,6 +23,7 @@ from beaufort.model import (
     Sample,
     Service,
     Settling,
+    Standby,
     Wish,
 )
 from beaufort.policies.constant import Constant
@@ -252,7 +254,7 @@ def test_failures_bound_what_it_may_have() -> None:
 
 def conclude(each: Workload, error: str | None, *, times: int = 1) -> None:
     for _ in range(times):
-        each.asked = 8
+        each.ask(8, NO_STANDBY)
         each.conclude(Outcome(1.0, "web", 8, error, "because"))
 
 
@@ -386,3 +388,50 @@ def test_it_wakes_for_whatever_comes_first() -> None:
         each.see(now, Counts(running=2, failed=int(now)))
     desire(each, 3.0)
     assert each.wake_at == 4.0
+
+
+# Standby.
+
+
+@pytest.mark.parametrize(
+    ("counts", "pause", "ready"),
+    [
+        pytest.param(Counts(running=1), None, Standby(1, 2), id="as the service says"),
+        pytest.param(
+            Counts(running=1, standby=Standby(0, 1)), Pause(Direction.OUT), Standby(0, 1), id="paused, as it is"
+        ),
+        pytest.param(Counts(running=1, standby=Standby(4)), Pause(Direction.IN), Standby(1, 2), id="paused one way"),
+    ],
+)
+def test_what_is_to_be_ready(counts: Counts, pause: Pause | None, ready: Standby) -> None:
+    each = Workload(replace(WEB, standby=Standby(1, 2)), Constant(count=1))
+    each.see(0.0, counts)
+    each.desire(0.0, 10, pause)
+    assert each.ready == ready
+
+
+@pytest.mark.parametrize(
+    ("there", "ready"),
+    [
+        pytest.param(NO_STANDBY, NO_STANDBY, id="nothing new"),
+        pytest.param(Standby(5, 1, 4), Standby(1, 1, 2), id="no more than is wanted"),
+        pytest.param(Standby(0, 2), Standby(0, 0, 2), id="a paused one for a frozen one"),
+    ],
+)
+def test_what_fails_makes_nothing_ready(there: Standby, ready: Standby) -> None:
+    each = Workload(replace(WEB, standby=Standby(1, 1, 2)), Constant(count=1))
+    each.see(0.0, Counts(running=1, standby=there))
+    for failed in (1, 2, 3):
+        each.see(0.1 * failed, Counts(running=1, standby=there, failed=failed))
+    each.desire(0.3, 10, None)
+    assert each.ready == ready
+
+
+def test_what_was_asked_for_is_warming_until_it_is_seen() -> None:
+    each = Workload(WEB, Constant(count=1))
+    each.see(0.0, Counts(running=1, standby=Standby(0, 1)))
+    each.ask(1, Standby(0, 3))
+    assert each.warming == 2
+    each.conclude(Outcome(1.0, "web", 1))
+    each.see(1.0, Counts(running=1, standby=Standby(0, 1), warming=1))
+    assert each.warming == 1

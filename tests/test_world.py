@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beaufort.behaviour import Behaviour, Delay
-from beaufort.model import Cluster, Container, ContainerState, Counts, Node, Resources, Service
+from beaufort.model import Cluster, Container, ContainerState, Counts, Launch, Node, Resources, Service, Standby
 from beaufort.protocols import NoRoom, Rejected, Unreachable
 from beaufort.victims import victims
 from beaufort.world import Link, World
@@ -242,3 +242,59 @@ def alive(world: World) -> list[Container]:
 
 def test_states_have_a_set_each() -> None:
     assert {state.value for state in ContainerState} == {"starting", "running", "stopping", "warming", "paused"}
+
+
+# Standby.
+
+READY = Standby(created=1, paused=2)
+
+
+def with_standby() -> World:
+    world = World([node("a", cpu=1.0, memory=4, containers=9)], SLOW)
+    world.scale(KEEPS, 1, READY)
+    world.advance(2.0)
+    return world
+
+
+KEEPS = Service("keeps", priority=1, resources=Resources(cpu=0.2, memory=1))
+
+
+def test_standby_runs_for_a_moment_and_then_keeps_its_memory_alone() -> None:
+    world = World([node("a", cpu=1.0, memory=4, containers=9)], SLOW)
+    world.scale(KEEPS, 1, READY)
+    assert counts(world, KEEPS) == Counts(starting=1, standby=Standby(1), warming=2, on={"a": 3})
+    assert world.total.held == pytest.approx({"cpu": 0.6, "memory": 3, "containers": 3})
+    world.advance(2.0)
+    assert counts(world, KEEPS) == Counts(running=1, standby=READY, on={"a": 1})
+    assert world.total.held == pytest.approx({"cpu": 0.2, "memory": 3, "containers": 1})
+
+
+def test_growth_takes_what_is_paused_then_what_is_made_and_is_quick() -> None:
+    world = with_standby()
+    world.scale(KEEPS, 4)
+    assert counts(world, KEEPS) == Counts(running=1, starting=3, on={"a": 4})
+    assert world.total.held == pytest.approx({"cpu": 0.8, "memory": 4, "containers": 4})
+    running = []
+    for seconds in (2.1, 3.2, 4.0):
+        world.advance(seconds)
+        running.append(counts(world, KEEPS).running)
+    assert running == [3, 4, 4], "the paused ones after a twentieth of the time, the made one after six tenths"
+
+
+def test_standby_of_another_launch_is_of_no_use() -> None:
+    world = with_standby()
+    changed = Service("keeps", 1, resources=KEEPS.resources, launch=Launch(command=("other",)))
+    world.scale(changed, 2)
+    world.advance(2.1)
+    assert counts(world, changed) == Counts(running=1, starting=1, on={"a": 2})
+    assert world.total.held == pytest.approx({"cpu": 0.4, "memory": 2, "containers": 2})
+    assert (world.made_from(KEEPS), world.made_from(changed)) == (1, 1)
+
+
+def test_standby_goes_at_once() -> None:
+    world = with_standby()
+    world.scale(KEEPS, 1, Standby(paused=1))
+    assert counts(world, KEEPS).standby == Standby(paused=1)
+    assert world.total.held["memory"] == 2
+    world.lose_node("a")
+    assert counts(world, KEEPS) == Counts(failed=1, failure="node a went away"), "what never served has not failed"

@@ -268,7 +268,8 @@ class Scaler:
         starts = np.zeros_like(self._granted)
         growing = np.flatnonzero(self._granted > self._room.staying)
         if not self._strangers.held:
-            starts[growing] = np.minimum(self._room.starts(self._granted, growing), self._at_once[growing])
+            outdated = np.array([self._works[index].is_outdated for index in growing.tolist()], dtype=bool)
+            starts[growing] = np.minimum(self._room.starts(self._granted, growing, outdated), self._at_once[growing])
         starts[self._asked] = 0
         return starts
 

@@ -95,14 +95,15 @@ class Workload:
         self.counts, self.asked, self._accepted = before.counts, before.asked, before._accepted
         self.desired, self._moves = before.desired, before._moves
         self.prepared = before.prepared
-        self.is_outdated = before.is_outdated or self.service.launch != before.service.launch
+        same = (self.service.launch, self.service.resources) == (before.service.launch, before.service.resources)
+        self.is_outdated = before.is_outdated or not same
         if type(self._policy) is type(before._policy):
             self._memory = before._memory
         if self.service == before.service:
             self._settler = before._settler
         elif before._settler.count is not None:
             self._settler.adopt(now, before._settler.count)
-        if (self.service.launch, self.service.resources) == (before.service.launch, before.service.resources):
+        if same:
             self.backoff = before.backoff
 
     def see(self, now: float, counts: Counts) -> bool:

@@ -15,7 +15,18 @@ from random import Random
 from types import MappingProxyType
 
 from beaufort.behaviour import Behaviour
-from beaufort.model import NO_COUNTS, NO_STANDBY, Cluster, ContainerState, Counts, Node, Resources, Service, Standby
+from beaufort.model import (
+    NO_COUNTS,
+    NO_STANDBY,
+    Cluster,
+    ContainerState,
+    Counts,
+    Launch,
+    Node,
+    Resources,
+    Service,
+    Standby,
+)
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 
 __all__ = ["Link", "Tally", "World"]
@@ -77,7 +88,8 @@ class _Machine:
 @dataclass(eq=False, slots=True)
 class _Workload:
     """The containers of one service: a set for each `ContainerState`, by its name. Dicts are sets that keep their order,
-    so the youngest is last. Those that are ``created`` are nowhere yet, and take nothing.
+    so the youngest is last. Those that are ``created`` are nowhere yet, and take nothing. All standby is made from
+    ``launch``.
     """
 
     name: str
@@ -87,6 +99,7 @@ class _Workload:
     warming: dict[_Container, None] = field(default_factory=dict)
     paused: dict[_Container, None] = field(default_factory=dict)
     created: int = 0
+    launch: Launch = field(default_factory=Launch)
     on: dict[str, int] = field(default_factory=dict)
     failed: int = 0
     failure: str = ""
@@ -108,6 +121,7 @@ class _Container:
     machine: _Machine
     size: Resources
     group: str | None
+    launch: Launch
     state: ContainerState = ContainerState.STARTING
     event: int = 0  # the number of the one change that awaits it; 0 is none
 
@@ -167,6 +181,14 @@ class World:
     def nodes(self) -> tuple[Node, ...]:
         return tuple(machine.node for machine in self._machines) if self._nodes_known else ()
 
+    def made_from(self, service: Service) -> int:
+        """How many containers of the service were made from its launch as it is here, standby included."""
+        workload = self._workloads.get(service.name)
+        if workload is None:
+            return 0
+        made = [each for state in ContainerState for each in getattr(workload, state) if each.launch == service.launch]
+        return len(made) + (workload.created if workload.launch == service.launch else 0)
+
     def node_peaks(self) -> Mapping[str, Mapping[str, float]]:
         """The most that each node ever held: node -> resource -> amount."""
         return {machine.node.name: machine.tally.peak for machine in self._machines}
@@ -188,6 +210,9 @@ class World:
         workload = self._workloads.get(service.name)
         if workload is None:
             workload = self._workloads[service.name] = _Workload(service.name)
+        if workload.launch != service.launch:
+            self._discard(workload)
+            workload.launch = service.launch
         refusal = self._start(service, workload, count)
         # The order of `victims`, without a sort: what does not serve yet goes first, then the youngest.
         for _ in range(workload.current - count):
@@ -255,7 +280,7 @@ class World:
         machine = self._place(service.size)
         if machine is None:
             return False
-        container = _Container(workload, machine, service.size, service.group)
+        container = _Container(workload, machine, service.size, service.group, service.launch)
         self._take(container, container.size)
         self._become(container, state, delay)
         return True
@@ -265,12 +290,23 @@ class World:
         for _ in range(len(workload.paused) + len(workload.warming) - standby.kept):
             self._end(next(reversed(workload.paused or workload.warming)))
         if behaviour.rejected is not None:
+            if standby.kept > len(workload.paused) + len(workload.warming):
+                workload.failed, workload.failure = workload.failed + 1, behaviour.rejected
+                self._changed[workload] = None
             return
         if workload.created != standby.created:
             workload.created = standby.created
             self._changed[workload] = None
         for _ in range(standby.kept - len(workload.paused) - len(workload.warming)):
             self._launch(service, workload, ContainerState.WARMING, behaviour.start.draw(self._random))
+
+    def _discard(self, workload: _Workload) -> None:
+        """Standby that is of no use any more."""
+        for container in [*workload.paused, *workload.warming]:
+            self._end(container)
+        if workload.created:
+            workload.created = 0
+            self._changed[workload] = None
 
     def _place(self, size: Resources) -> _Machine | None:
         """The next node, taken in turn, that has room: this spreads, and costs little until the cluster is full."""

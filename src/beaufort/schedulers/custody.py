@@ -25,26 +25,36 @@ __all__ = ["Custody"]
 CLEAR_EVERY = 5.0
 """Seconds between two looks for what has left its group, when there is reason to look."""
 
+WARM_UP = 0.5
+"""Seconds that a program which is to be standby may run, to load what it needs, before it is stopped."""
+
 
 @dataclass(eq=False, slots=True)
 class _Held:
     """A container that takes room. Without ``process`` it has ended, and what it left behind is being cleared away.
 
-    ``group`` is the number of its process group, where that is known. ``left`` is what has been killed, or seen.
+    ``group`` is the number of its process group, where that is known. ``timer`` is for what is to be done to it next.
+    ``left`` is what has been killed, or seen. ``spec``: what standby was made from; ``leaving``: it is being killed.
     """
 
     home: Home
     process: Process | None = None
     group: int | None = None
     started_at: float = field(default_factory=time.time)
-    stopping: bool = False
-    kill_timer: asyncio.TimerHandle | None = None
+    state: ContainerState = ContainerState.RUNNING
+    spec: str = ""
+    leaving: bool = False
+    timer: asyncio.TimerHandle | None = None
     left: dict[Identity, Process] = field(default_factory=dict)
 
     @property
     def container(self) -> Container:
-        state = ContainerState.STOPPING if self.stopping else ContainerState.RUNNING
-        return Container(self.home.id, self.home.service, state, self.started_at)
+        return Container(self.home.id, self.home.service, self.state, self.started_at)
+
+    def wait_no_longer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
     @property
     def is_empty(self) -> bool:
@@ -79,21 +89,75 @@ class Custody:
             if process is None:
                 self._directory.bury(home)
                 continue
-            held = self.hold(home, process, started_at=time.time() - process.age)
-            if record is None:
-                with suppress(OSError):
+            with suppress(OSError):
+                if record is None:
                     home.record_again(this_boot, process.identity)
-            elif record.stop_by is not None:
-                with suppress(PermissionError):
-                    self._signal(held, process, record.stop_by, signalled=record.signalled)
+                elif record.process is None:
+                    home.record(this_boot, process.identity)
+            with suppress(PermissionError):
+                self._go_on(home, process, record or Record(this_boot, standby=False))
         self._clear(found)
 
-    def hold(self, home: Home, process: Process, started_at: float) -> _Held:
-        """From now on a container that runs."""
-        held = _Held(home, process, process.identity.pid, started_at)
-        self._held[home.id] = held
+    def _go_on(self, home: Home, process: Process, record: Record) -> None:
+        """With what the Beaufort before has begun."""
+        self.hold(home, process, time.time() - process.age, record.spec if record.standby else None)
+        if record.standby is False:
+            process.signal_group(signal.SIGCONT)  # it may have come no further than to write that down
+        if record.stop_by is not None:
+            self._signal(self._held[home.id], process, record.stop_by, signalled=record.signalled)
+
+    def hold(self, home: Home, process: Process, started_at: float, spec: str | None = None) -> None:
+        """From now on a container that runs, or, with ``spec``, one that will soon be standby."""
+        held = self._held[home.id] = _Held(home, process, process.identity.pid, started_at)
         self._loop.add_reader(process.pidfd, self._ended, held, process)
-        return held
+        if spec is None:
+            return
+        held.spec, held.state = spec, ContainerState.WARMING
+        if process.age >= WARM_UP:
+            self._freeze(held, process)
+        else:
+            held.timer = self._loop.call_later(WARM_UP - process.age, self._freeze, held, process)
+
+    def _freeze(self, held: _Held, process: Process) -> None:
+        try:
+            process.signal_group(signal.SIGSTOP)
+            held.state = ContainerState.PAUSED
+        except PermissionError as error:
+            self.fail(held.home.service, f"could not be stopped to be held ready: {error.strerror}")
+            held.state = ContainerState.RUNNING  # which is what it does
+        self._changed.set()
+
+    def ready(self, service: str) -> list[tuple[Container, str]]:
+        """The standby of the service, with what it was made from, the oldest first; also what is still to be stopped."""
+        kept = [held for held in self._held.values() if held.home.service == service and not held.leaving]
+        kept = [held for held in kept if held.state in {ContainerState.WARMING, ContainerState.PAUSED}]
+        return [(held.container, held.spec) for held in sorted(kept, key=lambda held: held.started_at)]
+
+    def wake(self, container: Container) -> None:
+        """From now on it serves. Raises PermissionError."""
+        held = self._held[container.id]
+        assert held.process is not None, "one that has ended is no standby"
+        with suppress(OSError):
+            held.home.record_need()
+        held.process.signal_group(signal.SIGCONT)
+        held.state = ContainerState.RUNNING
+
+    def discard(self, container: Container) -> None:
+        """Kills one that has never served. What is stopped keeps its memory and nothing else until it has gone."""
+        held = self._held[container.id]
+        assert held.process is not None, "one that has ended is no standby"
+        held.wait_no_longer()
+        with suppress(OSError):
+            held.home.record_stop(time.monotonic())
+        held.leaving = True
+        if held.state is ContainerState.WARMING:
+            held.state = ContainerState.STOPPING
+        with suppress(PermissionError):
+            held.process.signal_group(signal.SIGKILL)
+
+    def fail(self, service: str, words: str) -> None:
+        self.failed[service] += 1
+        self.failure[service] = words
 
     def stop(self, container: Container, grace: float) -> None:
         """Asks one that runs to end, and kills it after ``grace`` seconds. Raises PermissionError."""
@@ -109,20 +173,19 @@ class Custody:
             process.signal_group(signal.SIGTERM)
             with suppress(OSError):
                 held.home.record_signal()
-        held.stopping = True
-        held.kill_timer = self._loop.call_later(stop_by - time.monotonic(), process.signal_group, signal.SIGKILL)
+        held.wait_no_longer()
+        held.state = ContainerState.STOPPING
+        held.timer = self._loop.call_later(stop_by - time.monotonic(), process.signal_group, signal.SIGKILL)
 
     def _ended(self, held: _Held, process: Process) -> None:
         """The first process has ended: so has the container, once nothing of it is left."""
         self._loop.remove_reader(process.pidfd)
         how = process.finish()
-        if not held.stopping:
-            self.failed[held.home.service] += 1
-            self.failure[held.home.service] = f"{how}; its log is {held.home.log}"
-        if held.kill_timer is not None:
-            held.kill_timer.cancel()
+        if held.state is not ContainerState.STOPPING and not held.leaving:
+            self.fail(held.home.service, f"{how}; its log is {held.home.log}")
+        held.wait_no_longer()
         held.process = None
-        held.stopping = True
+        held.state = ContainerState.STOPPING
         if process.has_left_some:
             self._look()
         else:
@@ -186,7 +249,7 @@ class Custody:
         """The container that the mark names, if the mark is ours; one that is not held any more is held again."""
         if seen.home is None or not self._is_ours(seen.home):
             return None
-        return self._held.get(seen.home.name) or _Held(Home(seen.home), stopping=True)
+        return self._held.get(seen.home.name) or _Held(Home(seen.home), state=ContainerState.STOPPING)
 
     def _is_ours(self, home: Path) -> bool:
         return home.parent == self._directory.containers
@@ -203,8 +266,7 @@ class Custody:
         """Lets go of everything and stops nothing: the containers stay, for whoever comes next."""
         self._closed = True
         for held in self._held.values():
-            if held.kill_timer is not None:
-                held.kill_timer.cancel()
+            held.wait_no_longer()
             for process in filter(None, [held.process, *held.left.values()]):
                 self._loop.remove_reader(process.pidfd)
                 process.close()
@@ -220,7 +282,7 @@ def _leader(home: Home, record: Record | None, found: Iterable[Seen]) -> Process
     """
     marked = [seen.identity for seen in found if seen.leads and seen.home == home.path]
     oldest = min(marked, key=lambda each: (each.earliest, each.pid), default=None)
-    identity = oldest if record is None else record.process
+    identity = oldest if record is None or record.process is None else record.process
     process = None if identity is None else Process.find(identity)
     if process is not None and process.ended:
         process.finish()

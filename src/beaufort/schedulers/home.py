@@ -22,12 +22,18 @@ __all__ = ["Home", "Record"]
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All that a journal says. ``stop_by`` is the time to kill it, if it is stopping, on the clock of ``monotonic``."""
+    """All that a journal says. ``stop_by`` is the time to kill it, if it is stopping, on the clock of ``monotonic``.
+
+    ``standby``: it is to be stopped until it is needed; False: it was, and has been needed since. ``spec`` tells then what
+    it was made from.
+    """
 
     boot: str
-    process: Identity
+    process: Identity | None = None
     stop_by: float | None = None
     signalled: bool = False
+    standby: bool | None = None
+    spec: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +81,16 @@ class Home:
         return Home(self.path.rename(directory / f"{quote(service, safe='')}.{self.path.name}"))
 
     def record(self, boot: str, process: Identity) -> None:
-        """Which process it is, and of which boot: this comes first."""
+        """Which process it is, and of which boot."""
         self._append(Record(boot, process))
+
+    def record_standby(self, boot: str, spec: str) -> None:
+        """Before it is started: it is to be standby, made from that."""
+        self._append(Record(boot, standby=True, spec=spec))
+
+    def record_need(self) -> None:
+        """Before it goes on: it is to serve."""
+        self._append({"standby": False})
 
     def record_again(self, boot: str, process: Identity) -> None:
         """The same, in place of a journal that can't be read."""

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import os
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
+
+import msgspec
 
 from beaufort.model import NO_STANDBY, Cluster, Container, ContainerState, Counts, Service, Standby
 from beaufort.protocols import HEARTBEAT, NoRoom, Rejected, SchedulerError
 from beaufort.schedulers.custody import Custody
 from beaufort.schedulers.directory import Directory, state_home
 from beaufort.schedulers.machine import this_machine
+from beaufort.schedulers.paces import Paces
 from beaufort.schedulers.process import HOME, Process, boot
 from beaufort.victims import victims
 
@@ -50,11 +55,16 @@ class Local:
     that leaves behind is killed, within some seconds even what has left the group. It counts as running as soon as it
     is started. ``resources`` are counted, and not enforced.
 
+    Standby, paused or frozen, is a process group that has run for half a second and was then stopped by SIGSTOP; SIGCONT
+    has it serve. What a program starts in other groups is not stopped with it. It goes by SIGKILL, as it never served.
+
     Containers outlive Beaufort. The next one of the same ``deployment`` and ``directory`` adopts them; two at the same
     time are refused. Under systemd, ``KillMode=process`` keeps them. ``directory`` is where the deployments have their
     directories: by default $XDG_STATE_HOME/beaufort, or ~/.local/state/beaufort. The directories of the last few ended
     containers of each service are kept there, for their logs.
     """
+
+    holds: ClassVar[frozenset[str]] = frozenset({"paused", "frozen"})
 
     def __init__(self, *, deployment: str = "default", directory: Path | str | None = None) -> None:
         if not deployment or "/" in deployment or deployment in {".", ".."}:
@@ -63,6 +73,7 @@ class Local:
         self._path = (state_home() if directory is None else Path(directory)) / deployment
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._coming: Counter[str] = Counter()
+        self._paces = Paces()
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -125,16 +136,17 @@ class Local:
         tally = Counter((container.service, container.state) for container in self._custody)
         counts = {}
         for name in dict.fromkeys([*names, *(service for service, _ in tally), *self._coming]):
-            running, stopping = tally[name, ContainerState.RUNNING], tally[name, ContainerState.STOPPING]
-            held = running + stopping + self._coming[name]
-            counts[name] = Counts(
-                running=running,
+            each = Counts(
+                running=tally[name, ContainerState.RUNNING],
                 starting=self._coming[name],
-                stopping=stopping,
+                stopping=tally[name, ContainerState.STOPPING],
+                standby=Standby(frozen=tally[name, ContainerState.PAUSED]),
+                warming=tally[name, ContainerState.WARMING],
                 failed=self._custody.failed[name],
                 failure=self._custody.failure.get(name, ""),
-                on={node: held} if held else {},
+                start_seconds=self._paces.of(name),
             )
+            counts[name] = replace(each, on={node: each.held}) if each.held else each
         return counts
 
     async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
@@ -142,14 +154,32 @@ class Local:
             current = [
                 container
                 for container in self._custody
-                if container.service == service.name and container.state is not ContainerState.STOPPING
+                if container.service == service.name and container.state is ContainerState.RUNNING
             ]
+            missing = max(0, count - len(current))
             try:
                 for victim in victims(current, len(current) - count):
                     self._stop(service, victim)
-                await self._grow(service, count - len(current))
+                ready = self._sift(service, missing, standby.kept)
+                await self._grow(service, missing - self._wake(service, ready[:missing]))
+                self._warm(service, standby.kept - len(ready[missing:]))
             finally:
                 self._changed.set()
+
+    def _sift(self, service: Service, missing: int, kept: int) -> list[Container]:
+        """The standby that is left when what is of no use has gone, and what is too much beyond the ``missing`` ones that
+        are to be woken: what is stopped comes first, the oldest first.
+        """
+        ready, spec = self._custody.ready(service.name), _spec(service)
+        useful = [container for container, made_from in ready if made_from == spec]
+        stopped = [container for container in useful if container.state is ContainerState.PAUSED]
+        warming = [container for container in useful if container.state is ContainerState.WARMING]
+        woken, rest = stopped[:missing], [*stopped[missing:], *warming]
+        useful = [*woken, *rest[:kept]]
+        for container, _ in ready:
+            if container not in useful:
+                self._custody.discard(container)
+        return useful
 
     def _stop(self, service: Service, container: Container) -> None:
         try:
@@ -161,14 +191,33 @@ class Local:
         self._coming[service.name] = max(0, how_many)
         try:
             for _ in range(how_many):
+                begun = time.monotonic()
                 self._start(service)
+                self._paces.took(service.name, "new", time.monotonic() - begun)
                 self._coming[service.name] -= 1
                 await asyncio.sleep(0)  # a start takes half a millisecond: others may want to run in between
         finally:
             del self._coming[service.name]
             self._directory.refill()
 
-    def _start(self, service: Service) -> None:
+    def _wake(self, service: Service, ready: Sequence[Container]) -> int:
+        """Has them serve; how many there were."""
+        for container in ready:
+            begun = time.monotonic()
+            self._custody.wake(container)
+            self._paces.took(service.name, "frozen", time.monotonic() - begun)
+        return len(ready)
+
+    def _warm(self, service: Service, how_many: int) -> None:
+        """Starts what is to be standby. What hinders it counts as a failure: nobody waits for it."""
+        try:
+            for _ in range(how_many):
+                self._start(service, _spec(service))
+        except SchedulerError as error:
+            self._custody.fail(service.name, str(error))
+
+    def _start(self, service: Service, spec: str | None = None) -> None:
+        """One that serves at once, or, with ``spec``, one that is to be standby."""
         if faults := self.check(service):
             raise Rejected(f"{service.name}: {'; '.join(faults)}")
         try:
@@ -184,13 +233,22 @@ class Local:
             HOME: str(home.path),
         }
         try:
-            process = Process.start(service.launch.command, env=env, work=home.work, log=home.log)
+            if spec is not None:
+                home.record_standby(self._boot, spec)
+            command, session = service.launch.command, spec is not None
+            process = Process.start(command, env=env, work=home.work, log=home.log, session=session)
         except (OSError, ValueError) as error:
             home.remove()
             raise _refusal(service, error) from error
-        self._custody.hold(home, process, started_at=time.time())
+        self._custody.hold(home, process, time.time(), spec)
         with suppress(OSError):  # the mark in its environment is evidence too
             home.record(self._boot, process.identity)
+
+
+def _spec(service: Service) -> str:
+    """What tells containers of one launch from those of another."""
+    launch = service.launch
+    return hashlib.sha256(msgspec.json.encode((launch.command, sorted(launch.env.items()), launch.grace))).hexdigest()
 
 
 def _refusal(service: Service, error: OSError | ValueError) -> SchedulerError:

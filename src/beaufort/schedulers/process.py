@@ -122,13 +122,16 @@ class Process:
         self.pidfd = pidfd
 
     @classmethod
-    def start(cls, command: Sequence[str], *, env: Mapping[str, str], work: Path, log: Path) -> Self:
+    def start(
+        cls, command: Sequence[str], *, env: Mapping[str, str], work: Path, log: Path, session: bool = False
+    ) -> Self:
         """Starts ``command`` at the head of a new group. Raises OSError or ValueError if it can't start.
 
         ``subprocess`` and not ``os.posix_spawn``: that one can't give the child a working directory, and measured no
-        quicker (both are one vfork). Not in a session of its own: the kernel's autogroups (sched(7)) make the first
-        moments of a session wait its turn among all that is busy, and us with it: 16 starts on two busy cores took
-        70 ms, and take 20.
+        quicker (both are one vfork). As a rule not in a ``session`` of its own: the kernel's autogroups (sched(7)) make
+        the first moments of a session wait its turn among all that is busy, and us with it: 16 starts on two busy cores
+        took 70 ms, and take 20. But what is to be stopped for long must have one: to a stopped group that loses its
+        parent in its own session the kernel sends SIGHUP and SIGCONT (setpgid(2)), and its parent may be killed.
         """
         output = os.open(log, os.O_WRONLY | os.O_APPEND)
         try:
@@ -140,7 +143,8 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                process_group=0,
+                process_group=None if session else 0,
+                start_new_session=session,
             )
         finally:
             os.close(output)

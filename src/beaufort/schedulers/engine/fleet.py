@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from beaufort.model import Container, Counts, Standby
 from beaufort.schedulers.engine.answers import Event, Listed
 from beaufort.schedulers.engine.held import ALIVE, CURRENT, SERVICE, SPEC, Held, Phase
-from beaufort.schedulers.engine.paces import Paces
+from beaufort.schedulers.paces import Paces
 
 __all__ = ["Fleet"]
 

@@ -13,7 +13,7 @@ KEPT = 9
 
 
 class Paces:
-    """Of one engine. A kind is "new", or a kind of standby."""
+    """Of one scheduler. A kind is "new", or a kind of standby."""
 
     def __init__(self) -> None:
         self._seconds: defaultdict[str, dict[str, deque[float]]] = defaultdict(dict)
