@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,14 +46,19 @@ class Extended:
         properties: dict[str, list[dict[str, Any]]] = {}
         for launch in _all():
             for key, parameter in launch.keys.items():
-                properties.setdefault(key, []).append(parameter.schema())
-        added = {key: said[0] if len(said) == 1 else {"anyOf": said} for key, said in properties.items()}
+                said = properties.setdefault(key, [])
+                said += [each for each in (parameter.schema(),) if each not in said]
+        added = {key: said[0] if len(said) == 1 else _any_of(said) for key, said in properties.items()}
         return {**schema, "properties": added | schema["properties"]}
 
     def _added(self, document: object) -> Signature | None:
         section = document.get("scheduler") if isinstance(document, Mapping) else None
         name = section.get("type") if isinstance(section, Mapping) else self.otherwise
         return _launch(name) if isinstance(name, str) else None
+
+
+def _any_of(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {"description": " Or: ".join(dict.fromkeys(each["description"] for each in said)), "anyOf": said}
 
 
 def _launch(scheduler: str) -> Signature | None:
