@@ -194,6 +194,7 @@ SCHEDULERS: Registry[ContainerScheduler] = Registry(
         "docker": "beaufort.schedulers.docker:Docker",
         "local": "beaufort.schedulers.local:Local",
         "simulated": "beaufort.schedulers.simulated:Simulated",
+        "swarm": "beaufort.schedulers.swarm:Swarm",
     },
     supplied=frozenset({"deployment"}),
 )
