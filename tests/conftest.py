@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from engine import Engine, engine
 from servers import RedisServer, redis_server
+from swarm_rig import Swarm, swarm
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,4 +40,11 @@ async def client(redis: RedisServer) -> AsyncIterator[Redis]:
 def shared_engine() -> Iterator[Engine]:
     """A Docker Engine for all tests that leave it as it was."""
     with engine() as private:
+        yield private
+
+
+@pytest.fixture(scope="session")
+def shared_swarm() -> Iterator[Swarm]:
+    """A Swarm of three machines for all tests that leave it as it was."""
+    with swarm() as private:
         yield private

@@ -14,7 +14,7 @@ from beaufort.model import Counts, Decision, Event
 from docker_meter import Meter
 from engine import IMAGE, Engine
 
-__all__ = ["ROOM", "Run", "configuration", "running"]
+__all__ = ["ROOM", "Heard", "Run", "configuration", "running"]
 
 ROOM = 6
 
@@ -35,7 +35,7 @@ def configuration(engine: Engine, **services: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class _Heard(Journal):
+class Heard(Journal):
     """Tells whoever waits that something has happened."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Run:
     def __init__(self, engine: Engine, config: dict[str, Any]) -> None:
         self.engine = engine
         self.meter = Meter(engine)
-        self.journal = _Heard()
+        self.journal = Heard()
         self.controller = Controller(load(config), journal=self.journal)
 
     def want(self, web: int) -> None:
