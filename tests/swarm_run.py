@@ -45,14 +45,16 @@ class SwarmRun(Run):
         self.swarm = swarm
         self.deployment = f"run-{next(_numbers)}"
         self.config = configuration(urls=urls or [swarm.first.url], deployment=self.deployment, **services)
-        self.meters = {name: Meter(engine, self.deployment) for name, engine in swarm.engines.items()}
+        self.meters = {name: Meter(engine, f"beaufort.deployment={self.deployment}") for name, engine in swarm.engines.items()}
         self.journal = Heard()
         self.controller = Controller(load(self.config), journal=self.journal)
 
     @property
     def peak(self) -> int:
         """The most that ran at once on any machine, by the engines' own event logs."""
-        return max(meter.peak for meter in self.meters.values())
+        most = max(meter.peak for meter in self.meters.values())
+        assert most > 0, "nothing ever ran"
+        return most
 
     def services(self) -> dict[str, int]:
         """How many replicas each of our services has, as the Swarm has it."""

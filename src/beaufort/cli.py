@@ -156,12 +156,12 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option
         Path | None, typer.Option(metavar="FILE", help="Demand from a CSV of t_seconds,value instead.")
     ] = None,
     scheduler: Annotated[
-        str, typer.Option(metavar="NAME", help="What runs the containers: local or docker.")
+        str, typer.Option(metavar="NAME", help="What runs the containers: local, docker or swarm.")
     ] = "local",
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Of the Docker Engine; else as docker has it.")] = None,
-    image: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="One with cat and sleep, else one is made of a busybox.")
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Of the engine or manager; else as docker has it.")
     ] = None,
+    image: Annotated[str | None, typer.Option(metavar="IMAGE", help="One with cat and sleep; else a busybox.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show microscaling: two services share a small pool, one of them with random demand."""

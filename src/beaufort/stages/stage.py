@@ -56,6 +56,7 @@ STAGES: Registry[Stage] = Registry(
     {
         "docker": "beaufort.stages.docker:DockerStage",
         "local": "beaufort.stages.local:LocalStage",
+        "swarm": "beaufort.stages.swarm:SwarmStage",
     },
 )
 
