@@ -45,7 +45,9 @@ class SwarmRun(Run):
         self.swarm = swarm
         self.deployment = f"run-{next(_numbers)}"
         self.config = configuration(urls=urls or [swarm.first.url], deployment=self.deployment, **services)
-        self.meters = {name: Meter(engine, f"beaufort.deployment={self.deployment}") for name, engine in swarm.engines.items()}
+        self.meters = {
+            name: Meter(engine, f"beaufort.deployment={self.deployment}") for name, engine in swarm.engines.items()
+        }
         self.journal = Heard()
         self.controller = Controller(load(self.config), journal=self.journal)
 

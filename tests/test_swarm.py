@@ -117,6 +117,20 @@ async def test_a_changed_launch_is_rolled_out_when_it_is_scaled(stage: SwarmStag
         assert all(command.endswith("sleep 2000") for command in commands)
 
 
+async def test_a_launch_the_rollout_of_which_has_failed_is_mended_by_another(stage: SwarmStage) -> None:
+    web, wrong = stage.service("web"), stage.broken("web")
+    async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+        await scheduler.scale(web, 1)
+        await until(snapshots, web, all_run(1))
+        with pytest.raises(SchedulerError, match=r"^web: "):
+            await scheduler.scale(wrong, 2)
+        async with asyncio.timeout(30):
+            while (stage.services()[0].get("UpdateStatus") or {}).get("State") != "paused":
+                await anext(snapshots)
+        await scheduler.scale(web, 2)
+        await until(snapshots, web, all_run(2))
+
+
 async def test_what_has_left_the_configuration_is_removed(stage: SwarmStage) -> None:
     web = stage.service("web")
     async with stage.scheduler() as scheduler:
