@@ -98,15 +98,18 @@ def test_capacity_is_what_others_have_not_reserved() -> None:
     [
         pytest.param({}, 4, id="active"),
         pytest.param({"Status": {"State": "unknown"}}, 4, id="not known since the leader changed"),
-        pytest.param({"Status": {"State": "down"}}, None, id="down"),
-        pytest.param({"Spec": {"Availability": "drain"}}, None, id="drained"),
+        pytest.param({"Status": {"State": "down"}}, 0, id="down"),
+        pytest.param({"Spec": {"Availability": "drain"}}, 0, id="drained"),
         pytest.param({"Spec": {"Availability": "pause"}}, 1, id="paused: what ours hold there"),
     ],
 )
-def test_which_nodes_are_room(changes: dict[str, Any], cores: float | None) -> None:
-    ours = {"id-n1": {"cpu": 1.0}}
-    found = capacity([node(**changes)], ours, {}, [])
-    assert [each.capacity["cpu"] for each in found] == ([] if cores is None else [cores])
+def test_which_nodes_are_room(changes: dict[str, Any], cores: float) -> None:
+    (found,) = capacity([node(**changes)], {"id-n1": {"cpu": 1.0}}, {}, [])
+    assert (found.name, found.capacity["cpu"]) == ("n1" if cores else "none", cores)
+
+
+def test_without_any_node_nobody_knows() -> None:
+    assert capacity([], {}, {}, []) == ()
 
 
 def test_a_kind_that_a_node_has_not_is_none_of_it() -> None:

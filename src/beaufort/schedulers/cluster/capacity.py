@@ -45,7 +45,8 @@ def capacity(
     """The nodes that are room for us. ``ours``, ``others``: what is reserved. ``specs``: the services that we have.
 
     Which of several services may use a node can't be told in a node: one that none of them may use is left out. One that
-    is paused takes nothing new: it has the room that ours hold there. What is lost or drained has none.
+    is paused takes nothing new: it has the room that ours hold there. What is lost or drained has none. Where there is no
+    other, there is one without room: no node at all would say that nobody knows.
     """
     called = names(nodes)
     kinds = {kind for node in nodes for kind in node.description.resources.amounts}
@@ -60,4 +61,6 @@ def capacity(
             free = {kind: ours.get(node.id, {}).get(kind, 0.0) for kind in kinds}
         labels = {**(node.description.engine.labels or {}), **(node.spec.labels or {})}
         found.append(Node(called[node.id], Resources(free), labels))
+    if nodes and not found:
+        found = [Node("none", Resources(dict.fromkeys(kinds, 0.0)))]
     return tuple(sorted(found, key=lambda node: node.name))
