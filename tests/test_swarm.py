@@ -274,7 +274,10 @@ async def test_the_next_manager_is_asked_when_one_can_t_be(stage: SwarmStage, sh
 async def test_without_any_manager_it_is_told_of_each(stage: SwarmStage, shared_engine: Engine) -> None:
     nowhere = f"tcp://127.0.0.1:{free_port()}"
     async with Driver(deployment=stage.deployment(), url=(nowhere, shared_engine.url)) as scheduler:
-        with pytest.raises(Unreachable, match=rf"{nowhere} can't be reached: .*; .* is no manager of a Swarm"):
+        with pytest.raises(
+            Unreachable,
+            match=rf"{nowhere} can't be reached: .*; .* can't speak for the Swarm: This node is not a swarm manager",
+        ):
             await anext(scheduler.watch(()))
         with pytest.raises(Unreachable):
             await scheduler.scale(stage.service("web"), 1)

@@ -41,8 +41,8 @@ class Swarm:
     back-off. Which containers go, Swarm chooses: those that don't run, then those of the fullest nodes. The capacity is
     that of the nodes that are up and active, less what the services of others reserve there.
 
-    ``url``: a manager's address, unix:///path or tcp://host:port, or several, which are tried in turn; by default
-    $DOCKER_HOST, or Docker's own socket. ``tls_ca``: the certificate that vouches for the managers. ``tls_cert``: the
+    ``url``: a manager's address, unix:///path or tcp://host:port, or several, of which the first that answers is spoken to; by
+    default $DOCKER_HOST, or Docker's own socket. ``tls_ca``: the certificate that vouches for the managers. ``tls_cert``: the
     certificate that is shown to them. ``tls_key``: the key of tls_cert. ``registries``: passwords of registries, as
     "docker login" keeps them: by reference, such as file:/root/.docker/config.json or env:DOCKER_AUTH_CONFIG.
     """

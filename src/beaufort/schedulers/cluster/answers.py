@@ -10,7 +10,6 @@ from msgspec import Struct
 
 __all__ = [
     "Created",
-    "Info",
     "Kinds",
     "Node",
     "Service",
@@ -22,16 +21,6 @@ __all__ = [
 
 GRACE = 10.0
 """Seconds that Swarm gives a container to stop that says nothing of it."""
-
-
-class Membership(Struct, rename="pascal"):
-    control_available: bool = False
-
-
-class Info(Struct, rename="pascal"):
-    """``swarm.control_available``: it is a manager."""
-
-    swarm: Membership = msgspec.field(default_factory=Membership)
 
 
 class Version(Struct, rename="pascal"):

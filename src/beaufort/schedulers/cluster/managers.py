@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from beaufort.protocols import SchedulerError, Unreachable
-from beaufort.schedulers.cluster.answers import Info
+from beaufort.schedulers.cluster.answers import Node
 from beaufort.schedulers.engine.answers import Event
 from beaufort.schedulers.engine.client import ANSWER, WORK, Address, Client, Refusal
 
@@ -61,47 +62,53 @@ class Managers:
         return self._clients[self._at]
 
     async def open(self) -> None:
-        """Finds one that answers and is a manager, beginning with the one that was asked last. Raises Unreachable."""
-        faults = []
-        for _ in self._clients:
-            try:
-                await self._client.open(newest=True)
-                if (await self._client.ask("GET", "/info", Info)).swarm.control_available:
-                    return
-                faults.append(f"the engine at {self.url} is no manager of a Swarm")
-            except SchedulerError as error:
-                faults.append(str(error))
-            self._turn()
-        raise Unreachable("; ".join(faults))
+        """Finds one that can speak for the Swarm: of all that are asked at once, the first. Raises Unreachable."""
+        faults: dict[int, str] = {}
+        tries: list[asyncio.Task[None]] = []
 
-    def _turn(self) -> None:
-        self._at = (self._at + 1) % len(self._clients)
+        async def attempt(index: int) -> None:
+            client = self._clients[index]
+            try:
+                await client.open(newest=True)
+                with _speaks(client):
+                    await client.ask("GET", "/nodes", list[Node])
+            except SchedulerError as error:
+                faults[index] = str(error)
+            else:
+                self._at = index
+                for other in tries[:index] + tries[index + 1 :]:
+                    other.cancel()
+
+        async with asyncio.TaskGroup() as tasks:
+            tries += [tasks.create_task(attempt(index)) for index in range(len(self._clients))]
+        if len(faults) == len(self._clients):
+            raise Unreachable("; ".join(faults[index] for index in sorted(faults)))
 
     def give_up(self) -> None:
-        """Ends every call that is under way, as the manager is lost; the next one is to be asked."""
+        """Ends every call that is under way, as the manager is lost."""
         self._client.give_up()
-        self._turn()
 
     async def ask(self, method: str, path: str, kind: type[T], *, within: float = ANSWER, **options: Any) -> T:
-        with self._speaks():
+        with _speaks(self._client):
             return await self._client.ask(method, path, kind, within=within, **options)
 
     async def tell(self, method: str, path: str, **options: Any) -> None:
-        with self._speaks():
+        with _speaks(self._client):
             await self._client.tell(method, path, within=WORK, **options)
 
     @asynccontextmanager
     async def events(self, filters: str) -> AsyncIterator[AsyncIterator[Event]]:
-        with self._speaks():
+        with _speaks(self._client):
             async with self._client.stream("GET", "/events", Event, silence=None, query={"filters": filters}) as events:
                 yield events
 
-    @contextmanager
-    def _speaks(self) -> Iterator[None]:
-        """What a manager answers that has lost the others is no answer."""
-        try:
-            yield
-        except Refusal as refusal:
-            if any(words in refusal.words for words in HEADLESS):
-                raise Unreachable(f"the manager at {self.url} can't speak for the Swarm: {refusal}") from refusal
-            raise
+
+@contextmanager
+def _speaks(client: Client) -> Iterator[None]:
+    """What a manager answers that has lost the others is no answer."""
+    try:
+        yield
+    except Refusal as refusal:
+        if any(words in refusal.words for words in HEADLESS):
+            raise Unreachable(f"the engine at {client.url} can't speak for the Swarm: {refusal}") from refusal
+        raise
