@@ -15,7 +15,7 @@ from pathlib import Path
 
 from trial import Plan
 
-SCHEDULERS = ("docker", "local")
+SCHEDULERS = ("docker", "local", "swarm")
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ class Pipe:
         os.mkfifo(self.path)
         self._end = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
 
-    async def wait_for(self, count: int) -> float:
+    async def wait_for(self, count: int, *, within: float = 30) -> float:
         """The time when ``count`` bytes have come."""
         loop, enough, got = asyncio.get_running_loop(), asyncio.Event(), 0
 
@@ -42,7 +42,7 @@ class Pipe:
 
         loop.add_reader(self._end, read)
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(within):
                 await enough.wait()
             return time.perf_counter()
         finally:

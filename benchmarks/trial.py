@@ -58,8 +58,8 @@ class With:
         return self._scheduler
 
 
-async def until(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+async def until(so: Callable[[], bool], *, within: float = 60) -> None:
+    async with asyncio.timeout(within):
         while not so():  # noqa: ASYNC110 - between two measurements, where nothing is timed
             await asyncio.sleep(0.01)
 

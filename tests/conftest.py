@@ -13,6 +13,7 @@ from engine import Engine, engine
 from mesos_rig import Mesos, mesos
 from scheduler_contract import StandbyContract
 from servers import RedisServer, redis_server
+from swarm_rig import Swarm, swarm
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -54,4 +55,11 @@ def shared_engine() -> Iterator[Engine]:
 def shared_mesos() -> Iterator[Mesos]:
     """A Mesos for all tests that leave it as it was."""
     with mesos() as private:
+        yield private
+
+
+@pytest.fixture(scope="session")
+def shared_swarm() -> Iterator[Swarm]:
+    """A Swarm of three machines for all tests that leave it as it was."""
+    with swarm() as private:
         yield private

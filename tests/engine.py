@@ -54,9 +54,14 @@ APPLETS = (
 
 
 class Engine:
-    """It can be killed and started again, stopped in its tracks, and looked at without our code."""
+    """It can be killed and started again, stopped in its tracks, and looked at without our code.
 
-    def __init__(self, *options: str, size: str = "256m", apart: bool = False, unified: bool = False) -> None:
+    With a ``host`` name it is a machine of its own, as far as it can tell.
+    """
+
+    def __init__(
+        self, *options: str, size: str = "256m", apart: bool = False, unified: bool = False, host: str = ""
+    ) -> None:
         for program in ("containerd", "runc", "mount"):
             require(program)
         self._unshare = [require("setpriv"), "--pdeathsig", "KILL", require("unshare"), "--kill-child", "--fork"]
@@ -69,6 +74,7 @@ class Engine:
         self._options = [*options, *([] if apart else ["--bridge=none"])]
         self._apart = apart
         self._unified = unified
+        self._host = host
         self._cgroup = self.home.name
         self._space: subprocess.Popen[bytes] | None = None
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -77,6 +83,15 @@ class Engine:
     @property
     def url(self) -> str:
         return f"unix://{self.socket}"
+
+    @property
+    def first(self) -> int:
+        """The first process of its namespaces."""
+        return self._first
+
+    @property
+    def _more_spaces(self) -> list[str]:
+        return [*(["--net"] if self._apart else []), *(["--uts"] if self._host else [])]
 
     # Its life.
 
@@ -88,8 +103,9 @@ class Engine:
         )
         begin = f"{require('busybox')} ifconfig lo up && {begin}" if self._apart else begin
         begin = f"mount -t cgroup2 cgroup2 {CGROUPS} && {begin}" if self._unified else begin
+        begin = f"{require('busybox')} hostname {self._host} && {begin}" if self._host else begin
         spaces = ["--mount", "--propagation", "private", "--pid", "--mount-proc", "sh", "-c", begin]
-        spaces = ["--net", *spaces] if self._apart else spaces
+        spaces = [*self._more_spaces, *spaces]
         self._space = subprocess.Popen([*self._unshare, *spaces], stdout=subprocess.PIPE)
         assert self._space.stdout is not None
         assert self._space.stdout.readline() == b"ready\n"
@@ -104,7 +120,7 @@ class Engine:
         options = ["--host", self.url, "--data-root", str(self.state / "data"), "--exec-root", str(self.home / "exec")]
         options += ["--pidfile", str(self.state / "pid"), "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
         options += ["--cgroup-parent", f"/{self._cgroup}", "--storage-driver=overlay2", *self._options]
-        spaces = ["--mount", "--pid", *(["--net"] if self._apart else [])]
+        spaces = ["--mount", "--pid", *self._more_spaces]
         command = [self._nsenter, "--target", str(self._first), *spaces, self._dockerd, *options]
         self._daemon = subprocess.Popen(command, stderr=subprocess.PIPE)
         assert self._daemon.stderr is not None
@@ -117,6 +133,12 @@ class Engine:
         os.kill(self._pid, signal.SIGKILL)
         self._daemon.wait()
         self._daemon = None
+
+    def lose(self) -> None:
+        """The machine dies at once, with the daemon and all containers, and does not come back."""
+        if self._space is not None:
+            self._space.kill()
+            self._space.wait()
 
     def hang(self) -> None:
         """Stop the daemon's process: connections are made, and nobody answers."""
@@ -217,6 +239,16 @@ class Engine:
     def within(self, work: Coroutine[Any, Any, None]) -> None:
         """Does it in the network of an engine that is apart: in a thread of its own that has moved there."""
         in_network_of(self._first, work)
+
+    def follow(self, path: str) -> Iterator[dict[str, Any]]:
+        """The lines of an answer that does not end."""
+        connection = Connection(self.socket)
+        try:
+            connection.request("GET", path)
+            for line in connection.getresponse():
+                yield json.loads(line)
+        finally:
+            connection.close()
 
     async def removed(self, id_: str) -> None:
         """Returns when the container has been removed. (To ask the engine to wait for it may take for ever, if it is

@@ -16,7 +16,7 @@ import pytest
 from beaufort.model import Cluster, Counts, Service, Standby
 from beaufort.protocols import HEARTBEAT, ContainerScheduler, Rejected
 
-__all__ = ["SchedulerContract", "Stage", "StandbyContract", "ready", "until", "watching"]
+__all__ = ["SchedulerContract", "Stage", "StandbyContract", "StandbyStage", "ready", "until", "watching"]
 
 Snapshots = AsyncGenerator[Cluster, None]
 
@@ -41,6 +41,10 @@ class Stage(Protocol):
 
     async def kill(self, service: str) -> None:
         """End one container of ``service`` behind the driver's back."""
+
+
+class StandbyStage(Stage, Protocol):
+    """An engine whose driver holds containers ready."""
 
     def made_from(self, service: Service) -> int:
         """How many containers there are that were made from that very service, its environment above all, and not from
@@ -281,10 +285,10 @@ class StandbyContract:
     driver: ClassVar[type]
 
     @pytest.fixture
-    def stage(self) -> Stage:
+    def stage(self) -> StandbyStage:
         raise NotImplementedError
 
-    async def test_standby_is_counted_apart_from_what_serves(self, stage: Stage, kind: str) -> None:
+    async def test_standby_is_counted_apart_from_what_serves(self, stage: StandbyStage, kind: str) -> None:
         web = stage.service("web")
         async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
             await scheduler.scale(web, 1, Standby(**{kind: 2}))
@@ -293,7 +297,7 @@ class StandbyContract:
             assert sum(counts.on.values()) in {0, 1}, "standby takes no slot of a node"
             assert counts.failed == 0
 
-    async def test_asking_twice_for_standby_is_asking_once(self, stage: Stage, kind: str) -> None:
+    async def test_asking_twice_for_standby_is_asking_once(self, stage: StandbyStage, kind: str) -> None:
         web, two = stage.service("web"), Standby(**{kind: 2})
         async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
             async with asyncio.TaskGroup() as tasks:
@@ -304,7 +308,7 @@ class StandbyContract:
             assert ready(kind, 2, running=1)((await anext(snapshots)).counts["web"])
             assert stage.made_from(web) == 3
 
-    async def test_growth_takes_standby_first(self, stage: Stage, kind: str) -> None:
+    async def test_growth_takes_standby_first(self, stage: StandbyStage, kind: str) -> None:
         web = stage.service("web")
         async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
             await scheduler.scale(web, 0, Standby(**{kind: 3}))
@@ -316,7 +320,7 @@ class StandbyContract:
             await scheduler.scale(web, 4)
             assert (await until(snapshots, web, all_run(4))).standby.total == 0
 
-    async def test_standby_refills_beside_what_has_taken_it(self, stage: Stage, kind: str) -> None:
+    async def test_standby_refills_beside_what_has_taken_it(self, stage: StandbyStage, kind: str) -> None:
         web, one = stage.service("web"), Standby(**{kind: 1})
         async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
             await scheduler.scale(web, 0, one)
@@ -324,7 +328,7 @@ class StandbyContract:
             await scheduler.scale(web, 2, one)
             await until(snapshots, web, ready(kind, 1, running=2))
 
-    async def test_standby_that_is_not_wanted_goes(self, stage: Stage, kind: str) -> None:
+    async def test_standby_that_is_not_wanted_goes(self, stage: StandbyStage, kind: str) -> None:
         web = stage.service("web")
         async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
             await scheduler.scale(web, 1, Standby(**{kind: 3}))
@@ -337,7 +341,7 @@ class StandbyContract:
             assert (await until(snapshots, web, nothing)).failed == 0
         assert stage.made_from(web) == 0
 
-    async def test_standby_outlives_the_driver_and_is_adopted(self, stage: Stage, kind: str) -> None:
+    async def test_standby_outlives_the_driver_and_is_adopted(self, stage: StandbyStage, kind: str) -> None:
         web = stage.service("web")
         async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
             await scheduler.scale(web, 1, Standby(**{kind: 2}))
@@ -351,7 +355,7 @@ class StandbyContract:
             await scheduler.scale(web, 0)
             assert (await until(snapshots, web, nothing)).failed == 0
 
-    async def test_a_changed_service_gets_nothing_old(self, stage: Stage, kind: str) -> None:
+    async def test_a_changed_service_gets_nothing_old(self, stage: StandbyStage, kind: str) -> None:
         web, two = stage.service("web"), Standby(**{kind: 2})
         async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
             await scheduler.scale(web, 1, two)
@@ -362,7 +366,7 @@ class StandbyContract:
             await scheduler.scale(changed(web), 0)
             await until(snapshots, web, nothing)
 
-    async def test_standby_that_can_not_be_made_counts_as_failed(self, stage: Stage, kind: str) -> None:
+    async def test_standby_that_can_not_be_made_counts_as_failed(self, stage: StandbyStage, kind: str) -> None:
         broken = stage.broken("broken")
         async with stage.scheduler() as scheduler, watching(scheduler, broken) as snapshots:
             await anext(snapshots)

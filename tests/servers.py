@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -37,23 +37,27 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """A Redis server without persistence, which can be killed, started again on its port, and stopped in its tracks."""
+    """A Redis server without persistence, which can be killed, started again on its port, and stopped in its tracks.
 
-    def __init__(self, folder: Path) -> None:
+    It is at 127.0.0.1, or at the ``address`` that there is where the command ``within`` leads.
+    """
+
+    def __init__(self, folder: Path, address: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
         self._folder = folder
+        self._address = address
         # The kernel kills the server when the test run dies, even by SIGKILL.
-        self._program = [require("setpriv"), "--pdeathsig", "KILL", require("redis-server")]
+        self._program = [require("setpriv"), "--pdeathsig", "KILL", *within, require("redis-server")]
         self._process: subprocess.Popen[str] | None = None
         self.port = free_port()
         self.socket = folder / "redis.sock"
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self._address}:{self.port}/0"
 
     def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket)]
-        options += ["--dir", str(self._folder), "--save", ""]
+        options = ["--port", str(self.port), "--bind", self._address, "--unixsocket", str(self.socket)]
+        options += ["--dir", str(self._folder), "--save", "", "--protected-mode", "no"]
         self._process = subprocess.Popen([*self._program, *options], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         said = ""

@@ -25,6 +25,7 @@ from beaufort.policies.constant import Constant
 from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
 from beaufort.protocols import View
+from beaufort.scaler import Scaler
 from play import HIGH, LOW, PER_ONE, SWIFT, Play, running, scope, slots
 
 # Growth and preemption.

@@ -46,7 +46,8 @@ class Extended:
         properties: dict[str, list[dict[str, Any]]] = {}
         for launch in _all():
             for key, parameter in launch.keys.items():
-                properties.setdefault(key, []).append(parameter.schema())
+                said = properties.setdefault(key, [])
+                said += [each for each in (parameter.schema(),) if each not in said]
         added = {key: said[0] if len(said) == 1 else _either(said) for key, said in properties.items()}
         return {**schema, "properties": added | schema["properties"]}
 

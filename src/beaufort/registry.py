@@ -195,6 +195,7 @@ SCHEDULERS: Registry[ContainerScheduler] = Registry(
         "local": "beaufort.schedulers.local:Local",
         "mesos": "beaufort.schedulers.mesos:Mesos",
         "simulated": "beaufort.schedulers.simulated:Simulated",
+        "swarm": "beaufort.schedulers.swarm:Swarm",
     },
     supplied=frozenset({"deployment"}),
 )

@@ -27,7 +27,7 @@ from beaufort.schedulers.engine.link import Link
 from beaufort.schedulers.engine.occupation import Occupation
 from beaufort.victims import victims
 
-__all__ = ["Docker"]
+__all__ = ["HERE", "Docker", "registries_of"]
 
 HERE = "unix:///var/run/docker.sock"
 
@@ -73,7 +73,7 @@ class Docker:
             raise ValueError("deployment: expected a name, got nothing")
         self._deployment = deployment
         self._client = Client(Address(url or os.environ.get("DOCKER_HOST") or HERE, tls_ca, tls_cert, tls_key))
-        self._registries = _registries(registries)
+        self._registries = registries_of(registries)
         self._wanted: dict[str, tuple[int, Standby]] = {}
         self._proven: dict[str, str] = {}
 
@@ -189,7 +189,7 @@ async def _leave() -> None:
     raise _Left
 
 
-def _registries(secret: Secret | None) -> Registries | None:
+def registries_of(secret: Secret | None) -> Registries | None:
     if secret is None:
         return None
     try:

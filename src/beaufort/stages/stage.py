@@ -57,6 +57,7 @@ STAGES: Registry[Stage] = Registry(
         "docker": "beaufort.stages.docker:DockerStage",
         "local": "beaufort.stages.local:LocalStage",
         "mesos": "beaufort.stages.mesos:MesosStage",
+        "swarm": "beaufort.stages.swarm:SwarmStage",
     },
 )
 

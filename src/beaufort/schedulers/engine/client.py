@@ -117,18 +117,21 @@ class Client:
     ) -> None:
         await self._session.close()
 
-    async def open(self) -> None:
-        """Agrees on a version of the API: the oldest that both speak, as it changes least."""
+    async def open(self, *, newest: bool = False) -> None:
+        """Agrees on a version of the API: the oldest that both speak, as it changes least.
+
+        With ``newest`` the engine's newest: an older one leaves out what others may have said in a newer one.
+        """
         self._prefix = ""
         version = await self.ask("GET", "/version", Version)
-        newest, oldest = _number(version.api_version), _number(version.min_api_version)
-        if newest < OLDEST:
+        last, first = _number(version.api_version), _number(version.min_api_version)
+        if last < OLDEST:
             wanted = ".".join(map(str, OLDEST))
             raise SchedulerError(
                 f"{self._address.url}: expected an engine with API {wanted} or newer (Docker 20.10), "
                 f"got API {version.api_version}"
             )
-        self._prefix = "/v" + ".".join(map(str, max(OLDEST, oldest)))
+        self._prefix = "/v" + ".".join(map(str, last if newest else max(OLDEST, first)))
 
     def give_up(self) -> None:
         """Ends every call that is under way, as the engine is known not to answer."""

@@ -13,46 +13,42 @@ from typing import Annotated, Any
 import msgspec
 
 from beaufort.model import Service
-from beaufort.quantity import AtLeast, Between, Seconds, shown
+from beaufort.quantity import AtLeast, Seconds, shown
 from beaufort.schedulers.engine import busy
 from beaufort.schedulers.engine.answers import Image
 from beaufort.schedulers.engine.held import DEPLOYMENT, SERVICE, SPEC
+from beaufort.schedulers.engine.wording import (
+    IMAGE,
+    PORT,
+    SIGNAL,
+    VOLUME,
+    Port,
+    health,
+    joined,
+    too_small,
+    unlike,
+    without_nothing,
+    wrong_words,
+)
 
 __all__ = ["DRAIN", "DockerLaunch", "body", "check", "has_check", "marked", "said"]
 
 DRAIN = "beaufort.drain"
 """The label by which the next Beaufort knows how many seconds a busy one was given to end."""
 
-PORT = re.compile(
-    r"(?:(?P<ip>[0-9.]+|\[[0-9a-fA-F:]+\]):(?=[0-9]*:))?(?:(?P<outer>[0-9]*):)?(?P<inner>[0-9]+)(?:/(?P<kind>tcp|udp|sctp))?"
-)
-VOLUME = re.compile(r"(?:/[^:]*|[A-Za-z0-9][A-Za-z0-9_.-]*):/[^:]*(?::[a-zA-Z,]+)?")
 ULIMIT = re.compile(r"(-1|[0-9]+)(?::(-1|[0-9]+))?")
-SIGNAL = re.compile(r"[A-Za-z][A-Za-z0-9+-]*|[0-9]{1,2}")
-PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
-IMAGE = re.compile(
-    rf"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?{PART}(?:/{PART})*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9+.-]+:[0-9a-f]{32,})?"
-)
-"""See "Repository names" and "Tags" in the specification of image references, distribution/reference."""
-
-LEAST_MEMORY, LEAST_CPU = 6 * 2**20, 0.01
-"""Bytes and cores: what an engine accepts at least as a limit."""
-
 OURS: Mapping[str, str] = MappingProxyType(
     {
         "Image": "image is the key for it",
-        "HostConfig.RestartPolicy": "Beaufort is the restart",
-        "HostConfig.AutoRemove": "Beaufort removes what has ended, once it knows why",
-        "Labels." + DEPLOYMENT: "it says whose the container is",
-        "Labels." + SERVICE: "it says whose the container is",
-        "Labels." + SPEC: "it says what the container was made from",
-        "Labels." + DRAIN: "drain_timeout is the key for it",
+        "HostConfig/RestartPolicy": "Beaufort is the restart",
+        "HostConfig/AutoRemove": "Beaufort removes what has ended, once it knows why",
+        "Labels/" + DEPLOYMENT: "it says whose the container is",
+        "Labels/" + SERVICE: "it says whose the container is",
+        "Labels/" + SPEC: "it says what the container was made from",
+        "Labels/" + DRAIN: "drain_timeout is the key for it",
     }
 )
-"""What the verbatim part may not say, and why."""
-
-Port = Annotated[int, Between(1, 65535)]
+"""What the verbatim part may not say, by the path to it, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,30 +115,16 @@ def _faults(service: Service, launch: DockerLaunch) -> Iterator[str]:
         yield "image: missing; expected an image such as shop/checkout:1.4"
     elif IMAGE.fullmatch(image) is None:
         yield f"image: expected an image such as shop/checkout:1.4 or name@sha256:..., got {shown(image)}"
-    yield from _too_small(service)
+    yield from too_small(service)
     yield from _wrong_ports(service, launch)
     volume = '"/on/host:/inside" or "name:/inside", maybe with ":ro"'
-    yield from _unlike(VOLUME, volume, {f"volumes.{i}": each for i, each in enumerate(launch.volumes)})
-    yield from _unlike(ULIMIT, '"soft" or "soft:hard"', {f"ulimits.{k}": str(v) for k, v in launch.ulimits.items()})
+    yield from unlike(VOLUME, volume, {f"volumes.{i}": each for i, each in enumerate(launch.volumes)})
+    yield from unlike(ULIMIT, '"soft" or "soft:hard"', {f"ulimits.{k}": str(v) for k, v in launch.ulimits.items()})
     if launch.stop_signal is not None:
-        yield from _unlike(SIGNAL, "a signal such as SIGQUIT", {"stop_signal": launch.stop_signal})
+        yield from unlike(SIGNAL, "a signal such as SIGQUIT", {"stop_signal": launch.stop_signal})
     yield from busy.faults(launch.busy_file, launch.busy_http, launch.docker.get("HostConfig"))
     yield from _wrong_drain(service, launch)
-    yield from _wrong_words(launch.docker)
-
-
-def _unlike(pattern: re.Pattern[str], expected: str, written: Mapping[str, str]) -> Iterator[str]:
-    for place, text in written.items():
-        if pattern.fullmatch(text) is None:
-            yield f"{place}: expected {expected}, got {shown(text)}"
-
-
-def _too_small(service: Service) -> Iterator[str]:
-    cpu, memory = service.resources.get("cpu"), service.resources.get("memory")
-    if 0 < cpu < LEAST_CPU:
-        yield f"resources.cpu: expected {LEAST_CPU} or more, the least that an engine can limit, got {cpu:g}"
-    if 0 < memory < LEAST_MEMORY:
-        yield f"resources.memory: expected 6MiB or more, the least that an engine can limit, got {memory:g} bytes"
+    yield from wrong_words("docker", launch.docker, OURS)
 
 
 def _wrong_ports(service: Service, launch: DockerLaunch) -> Iterator[str]:
@@ -168,18 +150,6 @@ def _wrong_drain(service: Service, launch: DockerLaunch) -> Iterator[str]:
         yield "drain_timeout: expected busy_file or busy_http beside it, as only what is known to be busy is given it"
 
 
-def _wrong_words(words: Mapping[str, Any]) -> Iterator[str]:
-    try:
-        msgspec.json.encode(words)
-    except (TypeError, ValueError) as error:
-        yield f"docker: expected what JSON can say: {error}"
-    for path, why in OURS.items():
-        first, _, second = path.partition(".")
-        part = words.get(first)
-        if part is not None and (not second or (isinstance(part, Mapping) and part.get(second) is not None)):
-            yield f"docker.{path}: expected nothing here, as {why}"
-
-
 def body(service: Service, deployment: str) -> dict[str, Any]:
     """What to send to the engine to have one container made. The launch has no faults."""
     launch = said(service)
@@ -192,12 +162,12 @@ def body(service: Service, deployment: str) -> dict[str, Any]:
         "Env": [f"{name}={value}" for name, value in service.launch.env.items()],
         "User": launch.user,
         "ExposedPorts": {_inner(port): {} for port in ports},
-        "Healthcheck": _health(launch),
+        "Healthcheck": health(launch),
         "StopSignal": launch.stop_signal,
         "Labels": {DEPLOYMENT: deployment, SERVICE: service.name, **drain},
         "HostConfig": _host(service, launch, ports),
     }
-    return _merged({**_without_nothing(ours), "StopTimeout": math.ceil(service.launch.grace)}, launch.docker)
+    return joined({**without_nothing(ours), "StopTimeout": math.ceil(service.launch.grace)}, launch.docker)
 
 
 def marked(body: dict[str, Any], image: Image, networks: Sequence[str]) -> tuple[dict[str, Any], str]:
@@ -212,7 +182,7 @@ def _host(service: Service, launch: DockerLaunch, ports: Iterable[re.Match[str]]
         ip = (port["ip"] or "").strip("[]")
         bindings.setdefault(_inner(port), []).append({"HostIp": ip, "HostPort": port["outer"] or ""})
     log = {"Type": launch.log_driver, "Config": dict(launch.log_options)}
-    return _without_nothing(
+    return without_nothing(
         {
             "NanoCpus": round(service.resources.get("cpu") * 1e9),
             "Memory": round(service.resources.get("memory")),
@@ -237,39 +207,6 @@ def _inner(port: re.Match[str]) -> str:
 def _ulimit(name: str, written: str) -> dict[str, Any]:
     soft, _, hard = written.partition(":")
     return {"Name": name, "Soft": int(soft), "Hard": int(hard or soft)}
-
-
-def _health(launch: DockerLaunch) -> dict[str, Any] | None:
-    """Times in nanoseconds. What is not said is the image's, or the engine's default."""
-    command = launch.health_command
-    times = {
-        "Interval": launch.health_interval,
-        "Timeout": launch.health_timeout,
-        "StartPeriod": launch.health_start_period,
-    }
-    return (
-        _without_nothing(
-            {
-                "Test": ["CMD-SHELL", command] if isinstance(command, str) else command and ["CMD", *command],
-                "Retries": launch.health_retries,
-                **{name: seconds and round(seconds * 1e9) for name, seconds in times.items()},
-            }
-        )
-        or None
-    )
-
-
-def _without_nothing(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in mapping.items() if value not in (None, (), [], {}, False, 0)}
-
-
-def _merged(ours: dict[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """Ours with theirs: what both have is joined where it is a mapping, and otherwise theirs."""
-    merged = dict(ours)
-    for key, value in theirs.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
 
 
 def has_check(made_of: Mapping[str, Any], image: Image) -> bool:
