@@ -116,13 +116,30 @@ def test_a_scheduler_that_holds_nothing_is_asked_for_nothing() -> None:
     assert scene.step({"high": 1}) == {}
 
 
-def test_on_several_nodes_nothing_is_held() -> None:
+@pytest.mark.parametrize(
+    ("there", "moves"),
+    [
+        pytest.param(NO_STANDBY, {}, id="nothing is made"),
+        pytest.param(Standby(1, 2), {"high": (1, 1)}, id="what is found goes"),
+    ],
+)
+def test_on_several_nodes_nothing_is_held(there: Standby, moves: dict[str, tuple[int, int]]) -> None:
     nodes = tuple(Node(name, Resources(memory=9, containers=9)) for name in ("a", "b"))
     high = service("high", 1, Standby(1, 2))
-    scene = Play(
-        Scope((high,), {"high": PerContainer(target=1.0)}, nodes, holds=ALL), high=Counts(running=1, on={"a": 1})
-    )
-    assert scene.step({"high": 1}) == {}
+    found = Counts(running=1, standby=there, on={"a": 1})
+    scene = Play(Scope((high,), {"high": PerContainer(target=1.0)}, nodes, holds=ALL), high=found)
+    assert scene.step({"high": 1}) == moves
+    assert scene.ready() == dict.fromkeys(moves, NO_STANDBY)
+    assert scene.see(accepted=list(moves), high=Counts(running=1, on={"a": 1})) == {}
+
+
+def test_on_several_nodes_what_waits_is_not_made_ready() -> None:
+    nodes = tuple(Node(name, Resources(memory=2, containers=9)) for name in ("a", "b"))
+    services = (service("high", 1), service("low", 2))
+    policies = {each.name: PerContainer(target=1.0) for each in services}
+    low = Counts(running=4, on={"a": 2, "b": 2})
+    scene = Play(Scope(services, policies, nodes, holds=ALL), low=low)
+    assert scene.step({"high": 2, "low": 4}) == {"low": (4, 2)}
 
 
 # Used.

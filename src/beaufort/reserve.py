@@ -21,10 +21,10 @@ __all__ = ["Reserve"]
 
 class Reserve:
     """The standby of a fixed set of services, by priority. ``holds``: the kinds that the scheduler can hold. With
-    ``spread`` there are several nodes, and none is held: nobody could say on which node it is needed.
+    ``spread`` there are several nodes, and none is held: nobody could say on which node it is needed. What is found goes.
 
-    ``is_calm``: nobody is still to grow. ``wanted``: what each is to have ready; ``there``: what each has. ``warming``: how many of each run only to be paused,
-    asked for or seen. ``warm``: how many more may, by the totals.
+    ``is_calm``: nobody is still to grow. ``wanted``: what each is to have ready; ``there``: what each has. ``warming``: how
+    many of each run only to be paused, asked for or seen. ``warm``: how many more may, by the totals.
     """
 
     def __init__(self, services: Sequence[Service], holds: Collection[str]) -> None:
@@ -39,8 +39,8 @@ class Reserve:
 
     @property
     def is_possible(self) -> bool:
-        """Whether anything can be held ready."""
-        return bool(self._holds) and not self.spread
+        """Whether anything can be held ready, or may be found so."""
+        return bool(self._holds)
 
     def want(self, which: Sequence[int], wanted: Sequence[Standby]) -> bool:
         """These services are to have so much ready. True if that is not as before."""
@@ -95,7 +95,7 @@ class Reserve:
         above = self._most[index] - granted
         kept = int(min(kept + int(self.warming[index]) + warm, self._keep[index], above))
         created = int(min(wanted.created if self.is_calm else min(wanted.created, created), above - kept))
-        if "created" in self._holds:
+        if "created" in self._holds and not self.spread:
             created = max(created, waiting - kept)
         frozen = min(kept, wanted.frozen)
         return Standby(created, kept - frozen, frozen)
@@ -130,6 +130,8 @@ class Reserve:
 
     def _possible(self, standby: Standby) -> Standby:
         """Of the kinds that the scheduler holds; what it can't freeze it may pause, and the other way round."""
+        if self.spread:
+            return NO_STANDBY
         created = standby.created if "created" in self._holds else 0
         if not {"paused", "frozen"} & set(self._holds):
             return Standby(created)
