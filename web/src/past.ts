@@ -1,0 +1,57 @@
+/** The near past of one service, in columns as charts take them. Rows hold until the next one. */
+
+import type { Row, Service } from "./answers";
+
+/** Seconds that charts show. */
+export const SPAN = 120;
+
+const MOST = 1500;
+
+type Columns = [number[], (number | null)[], number[], number[], number[]];
+
+export class Past {
+  private columns: Columns = [[], [], [], [], []];
+
+  constructor(rows: readonly Row[] = []) {
+    for (const row of rows) this.add(row);
+  }
+
+  note(at: number, service: Service): void {
+    this.add([at, service.demand?.value ?? null, service.desired, service.granted, service.running]);
+  }
+
+  private add(row: Row): void {
+    const last = this.columns[0].at(-1);
+    if (last !== undefined && row[0] <= last) return;
+    row.forEach((value, index) => (this.columns[index] as (number | null)[]).push(value));
+    if (this.columns[0].length > MOST) this.trim(MOST / 2);
+  }
+
+  private trim(count: number): void {
+    for (const column of this.columns) column.splice(0, count);
+  }
+
+  /** Up to now: what holds from the beginning of the span on, and what holds now. */
+  until(now: number): Columns {
+    const times = this.columns[0];
+    let first = 0;
+    while (first + 1 < times.length && (times[first + 1] ?? now) < now - SPAN) first += 1;
+    const shown = this.columns.map((column) => column.slice(first)) as Columns;
+    const end = times.at(-1);
+    if (end !== undefined && end < now) {
+      shown[0].push(now);
+      shown.slice(1).forEach((column) => (column as (number | null)[]).push(column.at(-1) ?? null));
+    }
+    return shown;
+  }
+
+  /** How many ran at each of these times, which go up. */
+  *runningAt(times: Iterable<number>): Generator<number> {
+    const [at, , , , running] = this.columns;
+    let index = -1;
+    for (const time of times) {
+      while (index + 1 < at.length && (at[index + 1] ?? 0) <= time) index += 1;
+      yield index < 0 ? 0 : (running[index] ?? 0);
+    }
+  }
+}
