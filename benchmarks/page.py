@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from statistics import median, quantiles
 from typing import Any
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, expect, sync_playwright
 
 from beaufort import clock
 from beaufort.config import load
@@ -40,32 +41,28 @@ FRAMES = """seconds => new Promise(done => {
 })"""
 
 
-def configuration() -> dict[str, Any]:
+def configuration(*, pool: bool) -> dict[str, Any]:
+    room = {"nodes": 1, "containers": NODES * SLOTS} if pool else {"nodes": NODES, "containers": SLOTS}
     policy = {"type": "per-container", "target": 1}
     settle = {"tolerance": 0, "window": {"down": 0}}
     services = {
         f"service-{number:03}": {
             "priority": 1 + number % 5,
             "min": 1,
-            "demand": {"type": "push"},
             "policy": policy,
             "settle": settle,
         }
         for number in range(SERVICES)
     }
     return {
-        "scheduler": {"type": "simulated", "start_delay": "700ms", "stop_delay": "400ms"},
-        "capacity": [{"name": f"node-{number:03}", "containers": SLOTS} for number in range(NODES)],
+        "scheduler": {"type": "simulated", "start_delay": "700ms", "stop_delay": "400ms", **room},
         "services": services,
     }
 
 
 async def serve(*, pool: bool) -> None:
     """A controller under changing demand. Says where it serves; ends when it is killed."""
-    document = configuration()
-    if pool:
-        document["capacity"] = {"containers": NODES * SLOTS}
-    controller = Controller(load(document))
+    controller = Controller(load(configuration(pool=pool)))
     async with asyncio.TaskGroup() as tasks:
         serving = Serving(Listening(listen="127.0.0.1:0"), controller, tasks)
         tasks.create_task(controller.run())
@@ -138,7 +135,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1360, "height": 900})
         page.goto(url)
-        page.wait_for_function("/9,\\d+ of 10,000|10,000 of/.test(document.querySelector('.summary').textContent)")
+        expect(page.locator("[data-figure=held]")).to_contain_text(re.compile("(9,[5-9]..|10,000) of 10,000"), timeout=30_000)
         found = measure(page, options.seconds)
         if options.picture:
             page.screenshot(path=options.picture)

@@ -10,7 +10,8 @@ import { theme } from "./theme";
 import { counted, figure } from "./words";
 import type { World } from "./world";
 
-/** Pixels that the board may be high before its cells become smaller. */
+/** How high the board may be for its width before its cells become smaller, and in pixels. */
+const SHARE = 0.45;
 const HIGH = 420;
 
 /** Milliseconds between two descriptions for those who can't see it. */
@@ -26,6 +27,7 @@ export class Board implements View {
   /** The service that stands out, if one does. */
   private chosen: string | null = null;
   private readonly canvas = make("canvas", { role: "img", "aria-label": "containers" });
+  private readonly ground = make("canvas", { class: "ground", "aria-hidden": "true" });
   private readonly tip = make("div", { class: "tip", hidden: true });
   private readonly cells = new Cells();
   private readonly most = new Map<string, number>();
@@ -34,11 +36,15 @@ export class Board implements View {
   private drawn = 0;
   private told = 0;
   private stale = true;
+  /** Whether all of it has to be painted, and not only what has changed. */
+  private whole = true;
+  private looks = "";
+  private boxes = new Map<string, Box>();
   private readonly world: World;
 
   constructor(world: World, redraw: () => void, open: (service: string) => void) {
     this.world = world;
-    this.element.append(this.canvas, this.tip);
+    this.element.append(this.ground, this.canvas, this.tip);
     new ResizeObserver(() => {
       this.stale = true;
       redraw();
@@ -57,6 +63,7 @@ export class Board implements View {
   }
 
   choose(service: string | null): void {
+    this.whole = true;
     this.chosen = service;
   }
 
@@ -64,7 +71,10 @@ export class Board implements View {
     if (this.stale) this.take(now);
     const moving = this.cells.step(Math.min(100, now - this.drawn));
     this.drawn = now;
-    this.paint();
+    const changed = this.cells.takeChanged();
+    if (this.whole) this.paint();
+    else this.repaint(changed);
+    this.whole = false;
     if (now - this.told > TOLD) {
       this.told = now;
       this.canvas.setAttribute("aria-label", this.description());
@@ -75,12 +85,18 @@ export class Board implements View {
   private take(now: number): void {
     this.stale = false;
     const { clientWidth: width } = this.element;
-    const layout = arrange(this.groups(), width, HIGH);
+    const layout = arrange(this.groups(), width, Math.min(HIGH, width * SHARE));
     const moved = width !== this.width || layout.cell !== this.layout.cell || this.drawn === 0;
     this.width = width;
     this.layout = layout;
-    this.cells.take(this.world.nodes, this.world.order, layout, now, moved || calm.matches);
+    this.boxes = new Map(layout.boxes.map((box) => [box.name, box]));
+    this.cells.take(this.world.nodes, this.world.order, layout.boxes, now, moved || calm.matches);
+    const looks = JSON.stringify([layout, width, devicePixelRatio, theme().dark, this.world.order.map(({ name }) => name)]);
+    if (looks === this.looks) return;
+    this.looks = looks;
+    this.whole = true;
     this.resize(width, layout.height);
+    this.paintGround();
   }
 
   private groups(): Group[] {
@@ -103,10 +119,12 @@ export class Board implements View {
   private resize(width: number, height: number): void {
     const ratio = devicePixelRatio;
     const [wide, high] = [Math.round(width * ratio), Math.max(1, Math.round(height * ratio))];
-    if (this.canvas.width === wide && this.canvas.height === high) return;
-    this.canvas.width = wide;
-    this.canvas.height = high;
-    this.canvas.style.height = `${height}px`;
+    for (const canvas of [this.ground, this.canvas]) {
+      if (canvas.width === wide && canvas.height === high) continue;
+      canvas.width = wide;
+      canvas.height = high;
+      canvas.style.height = `${height}px`;
+    }
   }
 
   private paint(): void {
@@ -115,19 +133,35 @@ export class Board implements View {
     const ratio = devicePixelRatio;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.paintFree(pen);
-    const groups = new Map<string, Cell[]>();
-    for (const cell of this.cells.all()) {
-      const key = `${cell.state}\n${cell.service}`;
-      const group = groups.get(key);
-      if (group) group.push(cell);
-      else groups.set(key, [cell]);
-    }
-    for (const group of groups.values()) this.paintGroup(pen, group);
-    pen.globalAlpha = 1;
+    for (const [service, cells] of this.cells.byService) this.paintService(pen, service, cells);
   }
 
-  private paintFree(pen: CanvasRenderingContext2D): void {
+  /** Only these cells: slots do not overlap. */
+  private repaint(changed: readonly Cell[]): void {
+    const pen = this.canvas.getContext("2d");
+    if (pen === null) return;
+    const { cell: side } = this.layout;
+    for (const cell of changed) {
+      const [x, y] = this.position(cell);
+      pen.clearRect(x - 0.5, y - 0.5, side + 1, side + 1);
+    }
+    for (const [service, cells] of Map.groupBy(changed, (cell) => cell.service)) this.paintService(pen, service, cells);
+  }
+
+  private position({ box: name, slot }: Cell): [x: number, y: number] {
+    const box = this.boxes.get(name);
+    const { pitch } = this.layout;
+    // What goes together with its node has no place any more.
+    if (box === undefined) return [-1000, -1000];
+    return [box.x + (slot % box.columns) * pitch, box.y + Math.floor(slot / box.columns) * pitch];
+  }
+
+  /** The slots and names lie below, and stay as they are while the cells move. */
+  private paintGround(): void {
+    const pen = this.ground.getContext("2d");
+    if (pen === null) return;
+    pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    pen.clearRect(0, 0, this.ground.width, this.ground.height);
     const { cell, pitch } = this.layout;
     const { free, dim, font } = theme();
     pen.font = font;
@@ -143,16 +177,18 @@ export class Board implements View {
     }
   }
 
-  private paintGroup(pen: CanvasRenderingContext2D, group: readonly Cell[]): void {
-    const [first] = group;
-    if (first === undefined) return;
-    const plain = colour(this.world.place(first.service), theme().dark);
-    pen.globalAlpha = this.chosen === null || this.chosen === first.service ? 1 : 0.4;
-    const paint = PAINTERS[first.state];
-    for (const cell of group) {
-      const side = this.layout.cell * cell.size;
-      const inset = (this.layout.cell - side) / 2;
-      if (side >= 0.5) paint(pen, cell.x + inset, cell.y + inset, side, plain);
+  private paintService(pen: CanvasRenderingContext2D, service: string, cells: readonly Cell[]): void {
+    const plain = colour(this.world.place(service), theme().dark);
+    pen.globalAlpha = this.chosen === null || this.chosen === service ? 1 : 0.4;
+    for (const state of STATES) {
+      const paint = PAINTERS[state](pen, plain);
+      for (const cell of cells) {
+        if (cell.state !== state) continue;
+        const side = this.layout.cell * cell.size;
+        const inset = (this.layout.cell - side) / 2;
+        const [x, y] = this.position(cell);
+        if (side >= 0.5) paint(x + inset, y + inset, side);
+      }
     }
   }
 
@@ -184,33 +220,39 @@ export class Board implements View {
   }
 }
 
-type Painter = (pen: CanvasRenderingContext2D, x: number, y: number, side: number, plain: string) => void;
+type Paint = (x: number, y: number, side: number) => void;
+
+/** The pen is made ready once, for all cells of a service in that state. */
+type Painter = (pen: CanvasRenderingContext2D, plain: string) => Paint;
 
 const PAINTERS: Readonly<Record<State, Painter>> = {
-  running: (pen, x, y, side, plain) => {
+  running: (pen, plain) => {
     pen.fillStyle = plain;
-    square(pen, x, y, side);
+    return (x, y, side) => square(pen, x, y, side);
   },
-  starting: (pen, x, y, side, plain) => {
+  starting: (pen, plain) => {
     pen.fillStyle = faded(plain, 0.3);
-    square(pen, x, y, side);
-    frame(pen, x, y, side, plain);
-  },
-  stopping: (pen, x, y, side, plain) => {
-    pen.fillStyle = faded(plain, 0.3);
-    square(pen, x, y, side);
-    if (side < 8) return;
     pen.strokeStyle = plain;
-    pen.lineWidth = Math.max(1, side / 14);
-    pen.beginPath();
-    pen.moveTo(x + side * 0.25, y + side * 0.75);
-    pen.lineTo(x + side * 0.75, y + side * 0.25);
-    pen.stroke();
+    return (x, y, side) => {
+      square(pen, x, y, side);
+      frame(pen, x, y, side);
+    };
   },
-  standby: (pen, x, y, side, plain) => {
+  stopping: (pen, plain) => {
+    pen.fillStyle = faded(plain, 0.3);
+    pen.strokeStyle = plain;
+    return (x, y, side) => {
+      square(pen, x, y, side);
+      if (side >= 8) slash(pen, x, y, side);
+    };
+  },
+  standby: (pen, plain) => {
     pen.fillStyle = plain;
-    square(pen, x + side * 0.3, y + side * 0.3, side * 0.4);
-    if (side >= 8) frame(pen, x, y, side, faded(plain, 0.5));
+    pen.strokeStyle = faded(plain, 0.5);
+    return (x, y, side) => {
+      square(pen, x + side * 0.3, y + side * 0.3, side * 0.4);
+      if (side >= 8) frame(pen, x, y, side);
+    };
   },
 };
 
@@ -224,9 +266,16 @@ function square(pen: CanvasRenderingContext2D, x: number, y: number, side: numbe
   pen.fill();
 }
 
-function frame(pen: CanvasRenderingContext2D, x: number, y: number, side: number, plain: string): void {
+function slash(pen: CanvasRenderingContext2D, x: number, y: number, side: number): void {
+  pen.lineWidth = Math.max(1, side / 14);
+  pen.beginPath();
+  pen.moveTo(x + side * 0.25, y + side * 0.75);
+  pen.lineTo(x + side * 0.75, y + side * 0.25);
+  pen.stroke();
+}
+
+function frame(pen: CanvasRenderingContext2D, x: number, y: number, side: number): void {
   const width = Math.max(1, side / 12);
-  pen.strokeStyle = plain;
   pen.lineWidth = width;
   pen.strokeRect(x + width / 2, y + width / 2, side - width, side - width);
 }

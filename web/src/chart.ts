@@ -23,6 +23,7 @@ export function counts(): uPlot.Axis {
     gap: 4,
     grid: { stroke: () => theme().line, width: 1 },
     ticks: { show: false },
+    values: (_, splits) => splits.map((count) => (count < 1000 ? `${count}` : `${count / 1000}k`)),
     incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000],
     space: 22,
   };

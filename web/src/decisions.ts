@@ -55,7 +55,8 @@ export class Decisions implements View {
     const swatch = make("span", { class: "swatch" });
     swatch.style.background = colour(this.world.place(change.service), theme().dark);
     const name = make("strong", {}, change.service);
-    return make("span", { class: "change" }, swatch, name, ` ${moved(change)}`, make("small", {}, change.reason));
+    const what = make("span", { class: "moved" }, moved(change));
+    return make("span", { class: "change" }, swatch, name, " ", what, make("small", {}, change.reason));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Where on the board each node is, and how large its cells can be. */
 
-const SIZES = [64, 54, 44, 36, 30, 24, 20, 17, 14, 12, 10, 8, 7, 6, 5, 4, 3];
+const SIZES = [84, 64, 54, 44, 36, 30, 24, 20, 17, 14, 12, 10, 8, 7, 6, 5, 4, 3];
 const LABEL = 18;
 const APART = 10;
 

@@ -69,7 +69,10 @@ document.body.append(
   sheet.element,
 );
 
-onThemeChange(() => frame.ask(...views));
+onThemeChange(() => {
+  board.touch();
+  frame.ask(...views);
+});
 // Time goes on in the charts with nothing new, too.
 setInterval(() => frame.ask(pool, strips), 1000);
 banner.waiting();

@@ -44,7 +44,7 @@ export class Strips implements View {
         for (const entry of entries) this.see(entry);
         redraw();
       },
-      { rootMargin: "100px" },
+      { rootMargin: "600px" },
     );
   }
 

@@ -3,8 +3,10 @@
 import type { Waiting as Waits } from "./answers";
 import { card, make } from "./element";
 import type { View } from "./frame";
-import { figure } from "./words";
+import { counted, figure } from "./words";
 import type { World } from "./world";
+
+const SHOWN = 4;
 
 export class Waiting implements View {
   readonly every = 250;
@@ -21,13 +23,24 @@ export class Waiting implements View {
   }
 
   draw(): boolean {
-    const waiting = this.world.status?.waiting ?? [];
-    const shown = JSON.stringify(waiting);
+    const missing = this.world.status?.waiting ?? [];
+    const waiting = missing.map((each) => this.without(each)).filter((each) => each.missing > 0);
+    const shown = JSON.stringify([waiting, missing.length]);
     if (shown === this.shown) return false;
     this.shown = shown;
-    const rows = waiting.map((each) => this.row(each));
-    this.list.replaceChildren(...(rows.length ? rows : [make("li", { class: "quiet" }, "Nobody waits.")]));
+    const rows = waiting.slice(0, SHOWN).map((each) => this.row(each));
+    const more = waiting.length - rows.length;
+    if (rows.length === 0) rows.push(make("li", { class: "quiet" }, "Nobody waits."));
+    if (more > 0) rows.push(make("li", { class: "quiet" }, `and ${counted(more, "service")} more`));
+    const starting = missing.length - waiting.length;
+    if (starting > 0) rows.push(make("li", { class: "quiet" }, `${counted(starting, "service")} with containers that start`));
+    this.list.replaceChildren(...rows);
     return false;
+  }
+
+  /** What starts has its room already. */
+  private without(waits: Waits): Waits {
+    return { ...waits, missing: waits.missing - (this.world.services.get(waits.service)?.starting ?? 0) };
   }
 
   private row(waits: Waits): HTMLElement {
