@@ -79,7 +79,9 @@ async def serve(*, pool: bool) -> None:
 
 @contextmanager
 def server(*options: str) -> Iterator[str]:
-    with subprocess.Popen([sys.executable, __file__, "--serve", *options], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, __file__, "--serve", *options], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().strip()
@@ -135,7 +137,9 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1360, "height": 900})
         page.goto(url)
-        expect(page.locator("[data-figure=held]")).to_contain_text(re.compile("(9,[5-9]..|10,000) of 10,000"), timeout=30_000)
+        expect(page.locator("[data-figure=held]")).to_contain_text(
+            re.compile("(9,[5-9]..|10,000) of 10,000"), timeout=30_000
+        )
         found = measure(page, options.seconds)
         if options.picture:
             page.screenshot(path=options.picture)

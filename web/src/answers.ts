@@ -27,6 +27,7 @@ export interface Service {
   readonly running: number;
   readonly starting: number;
   readonly stopping: number;
+  readonly warming: number;
   readonly standby: number;
   readonly shortfall: number;
   readonly failed: number;
@@ -92,6 +93,7 @@ export interface Change {
   readonly stopping: number;
   readonly standby: number;
   readonly target: number | null;
+  readonly ready: number;
   readonly reason: string;
 }
 

@@ -7,15 +7,11 @@ import type { View } from "./frame";
 import { arrange, type Box, type Group, type Layout } from "./layout";
 import { colour, faded } from "./palette";
 import { theme } from "./theme";
-import { counted, figure } from "./words";
 import type { World } from "./world";
 
 /** How high the board may be for its width before its cells become smaller, and in pixels. */
 const SHARE = 0.45;
 const HIGH = 420;
-
-/** Milliseconds between two descriptions for those who can't see it. */
-const TOLD = 5000;
 
 const STATES: readonly State[] = ["running", "starting", "stopping", "standby"];
 
@@ -26,7 +22,7 @@ export class Board implements View {
   readonly element = make("div", { class: "board" });
   /** The service that stands out, if one does. */
   private chosen: string | null = null;
-  private readonly canvas = make("canvas", { role: "img", "aria-label": "containers" });
+  readonly canvas = make("canvas", { role: "img", "aria-label": "containers" });
   private readonly ground = make("canvas", { class: "ground", "aria-hidden": "true" });
   private readonly tip = make("div", { class: "tip", hidden: true });
   private readonly cells = new Cells();
@@ -34,7 +30,6 @@ export class Board implements View {
   private layout: Layout = { cell: 0, pitch: 1, height: 0, boxes: [] };
   private width = 0;
   private drawn = 0;
-  private told = 0;
   private stale = true;
   /** Whether all of it has to be painted, and not only what has changed. */
   private whole = true;
@@ -75,10 +70,6 @@ export class Board implements View {
     if (this.whole) this.paint();
     else this.repaint(changed);
     this.whole = false;
-    if (now - this.told > TOLD) {
-      this.told = now;
-      this.canvas.setAttribute("aria-label", this.description());
-    }
     return moving;
   }
 
@@ -209,15 +200,6 @@ export class Board implements View {
     const left = Math.min(event.offsetX + 14, this.width - this.tip.offsetWidth);
     this.tip.style.transform = `translate(${Math.max(0, left)}px, ${event.offsetY + 16}px)`;
   }
-
-  private description(): string {
-    const { nodes, order, status } = this.world;
-    const limit = status?.capacity["containers"];
-    const held = `${figure(status?.containers ?? 0)}${limit === undefined ? "" : ` of ${figure(limit)}`} containers`;
-    const shown = order.slice(0, 12).map((service) => `${service.name} ${told(service)}`);
-    const more = order.length > shown.length ? `, and ${order.length - shown.length} more services` : "";
-    return `${held} on ${counted(nodes.length, "node")}: ${shown.join(", ")}${more}`;
-  }
 }
 
 type Paint = (x: number, y: number, side: number) => void;
@@ -282,9 +264,4 @@ function frame(pen: CanvasRenderingContext2D, x: number, y: number, side: number
 
 function isIn(box: Box, x: number, y: number): boolean {
   return x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height;
-}
-
-function told(service: Readonly<Record<State, number>>): string {
-  const parts = STATES.filter((state) => service[state] > 0).map((state) => `${service[state]} ${state}`);
-  return parts.join(" ") || "none";
 }

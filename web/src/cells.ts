@@ -110,16 +110,18 @@ export class Cells {
   }
 }
 
-/** What takes the rest gives way at its beginning, which is where a higher priority comes; others at their end. */
+/** What warms up to stand by starts, as far as one can see.
+ * What takes the rest gives way at its beginning, which is where a higher priority comes; others at their end. */
 function* states(held: readonly Cell[], service: Service): Generator<[Cell, State]> {
-  if (service.starting + service.stopping === 0) {
+  const starting = service.starting + service.warming;
+  if (starting + service.stopping === 0) {
     for (const cell of held) yield [cell, "running"];
     return;
   }
   const newest = [...held].sort((one, other) => other.born - one.born || other.slot - one.slot);
-  const rest = newest.slice(service.starting).sort((one, other) => other.slot - one.slot);
+  const rest = newest.slice(starting).sort((one, other) => other.slot - one.slot);
   if (service.remainder) rest.reverse();
-  for (const cell of newest.slice(0, service.starting)) yield [cell, "starting"];
+  for (const cell of newest.slice(0, starting)) yield [cell, "starting"];
   for (const cell of rest.slice(0, service.stopping)) yield [cell, "stopping"];
   for (const cell of rest.slice(service.stopping)) yield [cell, "running"];
 }

@@ -18,6 +18,11 @@ export function tellDecision(sheet: Sheet, decision: Decision): void {
   sheet.show([`Decision ${decision.number}, ${preciseTime(decision.at)}`], [...because, ...changes, ...rest]);
 }
 
+function asked(change: Change): string {
+  if (change.target === null) return "nothing";
+  return change.ready > 0 ? `${figure(change.target)}, and ${figure(change.ready)} ready` : figure(change.target);
+}
+
 function told(change: Change, at: number): HTMLElement {
   const age = change.demand_at === null ? "" : `, ${duration(Math.max(0, at - change.demand_at))} old`;
   const facts: readonly (readonly [string, string])[] = [
@@ -26,7 +31,7 @@ function told(change: Change, at: number): HTMLElement {
     ["granted", `${figure(change.granted)}, before ${figure(change.granted_before)}`],
     ["running", figure(change.running)],
     ["starting, stopping, standby", `${change.starting}, ${change.stopping}, ${change.standby}`],
-    ["asked of the scheduler", change.target === null ? "nothing" : figure(change.target)],
+    ["asked of the scheduler", asked(change)],
   ];
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value)));
   const title = `${change.service} (priority ${change.priority}) ${moved(change)}`;

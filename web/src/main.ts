@@ -4,6 +4,7 @@ import "./style.css";
 import { Banner } from "./banner";
 import { Board } from "./board";
 import { Decisions } from "./decisions";
+import { Description } from "./description";
 import { Dossier } from "./dossier";
 import { card, make, write } from "./element";
 import { Frame } from "./frame";
@@ -38,7 +39,8 @@ const pool = new Pool(world);
 const summary = new Summary(world);
 const waiting = new Waiting(world, open);
 const decisions = new Decisions(world, (decision) => tellDecision(sheet, decision));
-const views = [board, summary, waiting, pool, strips, decisions, dossier];
+const description = new Description(world, board.canvas);
+const views = [board, description, summary, waiting, pool, strips, decisions, dossier];
 
 const visit = new Visit(world, banner, login, () => {
   const deployment = world.status?.deployment ?? "";

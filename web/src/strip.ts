@@ -89,6 +89,7 @@ function note(service: Service): string {
   const parts: string[] = [];
   if (service.starting) parts.push(`${service.starting} starting`);
   if (service.stopping) parts.push(`${service.stopping} stopping`);
+  if (service.warming) parts.push(`${service.warming} warming up`);
   if (service.standby) parts.push(`${service.standby} standby`);
   if (service.paused) parts.push("paused");
   return parts.join(" · ");

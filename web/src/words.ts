@@ -1,13 +1,13 @@
 /** Numbers and times as people read them. */
 
 export function figure(value: number | null): string {
-  if (value === null) return "–";
+  if (value === null) return "-";
   if (Number.isInteger(value)) return value.toLocaleString("en");
   return value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 100 ? 1 : 0 });
 }
 
 export function duration(seconds: number | null): string {
-  if (seconds === null) return "–";
+  if (seconds === null) return "-";
   const milliseconds = seconds * 1000;
   if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`;
   if (milliseconds < 1000) return `${milliseconds.toFixed(0)} ms`;
