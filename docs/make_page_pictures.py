@@ -31,13 +31,13 @@ PHONE: Mapping[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_s
 async def main() -> None:
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def attend(controller: Controller, tasks: asyncio.TaskGroup) -> Serving:
+    def serve(controller: Controller, tasks: asyncio.TaskGroup) -> Serving:
         attendant = serving(Listening(listen="127.0.0.1:0"))(controller, tasks)
         address.set_result(attendant.url)
         return attendant
 
     async with asyncio.TaskGroup() as tasks, async_playwright() as playwright:
-        demo = Demo(LocalStage(), duration=SECONDS + 20, seed=SEED, attend=attend)
+        demo = Demo(LocalStage(), duration=SECONDS + 20, seed=SEED, serve=serve)
         tasks.create_task(demo.perform(Console(file=io.StringIO())))
         url = await address
         await asyncio.sleep(SECONDS)

@@ -179,6 +179,9 @@ async def test_a_token_is_asked_for_and_a_viewer_may_only_look(chromium: Browser
         await strip(page, "web").get_by_role("button").click()
         await expect(page.get_by_role("dialog")).to_contain_text("A viewer may change nothing.")
         assert await page.evaluate("document.cookie") == ""
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Log out").click()
+        await expect(page.get_by_label("Token")).to_be_visible()
         await context.close()
 
 

@@ -34,8 +34,8 @@ export function ago(world: World): uPlot.Axis {
   return {
     stroke: () => theme().dim,
     font: theme().font,
-    size: 22,
-    gap: 4,
+    size: 18,
+    gap: 3,
     grid: { show: false },
     ticks: { show: false },
     splits: () => {

@@ -1,11 +1,14 @@
 /** Where on the board each node is, and how large its cells can be. */
 
-const SIZES = [84, 64, 54, 44, 36, 30, 24, 20, 17, 14, 12, 10, 8, 7, 6, 5, 4, 3];
+const SIZES = [84, 72, 64, 54, 48, 44, 36, 30, 24, 20, 17, 14, 12, 10, 8, 7, 6, 5, 4, 3];
 const LABEL = 18;
 const APART = 10;
 
 /** Cells from which on a node's name has room above them. */
 const NAMED = 64;
+
+/** How much smaller cells may be for their rows to be full. */
+const NEAR = 0.7;
 
 /** A group of slots: a node, or what stands by. */
 export interface Group {
@@ -30,14 +33,19 @@ export interface Layout {
   readonly boxes: readonly Box[];
 }
 
-/** The largest cells with which everything is no higher than `most`; else the smallest. */
+/** The largest cells with which everything is no higher than `most`, or somewhat smaller ones that leave no row almost empty. */
 export function arrange(groups: readonly Group[], width: number, most: number): Layout {
-  let layout: Layout | null = null;
-  for (const cell of SIZES) {
-    layout = groups.length <= 2 ? stacked(groups, width, cell) : tiled(groups, width, cell);
-    if (layout.height <= most) break;
-  }
-  return layout ?? { cell: 0, pitch: 1, height: 0, boxes: [] };
+  const layouts = SIZES.map((cell) => (groups.length <= 2 ? stacked(groups, width, cell) : tiled(groups, width, cell)));
+  const largest = layouts.find((layout) => layout.height <= most) ?? layouts.at(-1);
+  if (largest === undefined) return { cell: 0, pitch: 1, height: 0, boxes: [] };
+  const near = layouts.filter((layout) => layout.cell <= largest.cell && layout.cell >= largest.cell * NEAR);
+  return near.reduce((best, layout) => (used(layout) > used(best) + 0.1 ? layout : best), largest);
+}
+
+/** The share of the slots in its rows that there are. */
+function used({ boxes }: Layout): number {
+  const [box] = boxes;
+  return box === undefined ? 1 : box.slots / (Math.ceil(box.slots / box.columns) * box.columns);
 }
 
 function pitchOf(cell: number): number {

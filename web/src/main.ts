@@ -16,6 +16,7 @@ import { Strips } from "./strips";
 import { Summary } from "./summary";
 import { onThemeChange } from "./theme";
 import { Visit } from "./visit";
+import { Visitor } from "./visitor";
 import { Waiting } from "./waiting";
 import { World } from "./world";
 
@@ -24,6 +25,7 @@ const frame = new Frame();
 const sheet = new Sheet();
 const banner = new Banner();
 const login = new Login();
+const visitor = new Visitor();
 const title = make("h1", {}, "Beaufort");
 
 const dossier = new Dossier(world, sheet, () => visit.who);
@@ -46,6 +48,7 @@ const visit = new Visit(world, banner, login, () => {
   const deployment = world.status?.deployment ?? "";
   write(title, deployment ? `Beaufort · ${deployment}` : "Beaufort");
   document.title = deployment ? `${deployment} · Beaufort` : "Beaufort";
+  visitor.show(visit.who);
   board.touch();
   frame.ask(...views);
 });
@@ -59,7 +62,7 @@ const states = make(
 );
 
 document.body.append(
-  make("header", { class: "top" }, title, banner.element),
+  make("header", { class: "top" }, title, banner.element, visitor.element),
   login.element,
   make(
     "main",
