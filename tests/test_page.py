@@ -15,7 +15,7 @@ from beaufort.roles import Role
 from browser import browser, counts, seen, strip
 from demo_run import begun, told
 from servers import free_port
-from web_stage import Stage, stage, token
+from web_stage import CONFIG, Stage, stage, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -80,6 +80,17 @@ async def test_demand_is_seen_to_take_the_room_of_a_lower_priority(chromium: Bro
                 await page.evaluate("() => new Promise(requestAnimationFrame)")
         await expect(page.get_by_role("button", name=re.compile(r"web 1 → \d .*demand 4"))).not_to_have_count(0)
         await expect(page.get_by_role("button", name=re.compile("rest 5 → 2 .*gives way to web"))).to_have_count(1)
+
+
+async def test_what_stands_by_is_shown_apart(chromium: Browser) -> None:
+    web = {"priority": 1, "min": 1, "standby": {"paused": 2}, "policy": {"type": "per-container", "target": 1}}
+    config = {**CONFIG, "services": {"web": web}}
+    async with stage(config) as played, seen(chromium, played.url) as page:
+        await expect(strip(page, "web")).to_contain_text("2 standby")
+        picture = page.get_by_role("img", name="1 of 6 containers on 1 node: web 1 running 2 standby")
+        await expect(picture).to_be_visible()
+        push(played, 3)
+        await expect(strip(page, "web").locator("dd").last).to_have_text("3")
 
 
 async def test_who_waits_is_told_with_the_reason(chromium: Browser, played: Stage) -> None:

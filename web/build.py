@@ -36,31 +36,23 @@ sys.exit(node(sys.argv[1:]))
 
 def main() -> int:
     if "--check" in sys.argv[1:]:
-        return _checked()
+        _install()
+        return _node("node_modules/typescript/bin/tsc", "--noEmit").returncode
     if not _is_stale(BUILT, _sources()):
         return 0
     try:
         _install()
-        _run(NODE, "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn")
+        _node("node_modules/vite/bin/vite.js", "build", "--logLevel", "warn").check_returncode()
     except (OSError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"The page is not built, and Beaufort will be without it: {error}\n")
         return 1 if os.environ.get("BEAUFORT_REQUIRE") == "all" else 0
     return 0
 
 
-def _checked() -> int:
-    _install()
-    try:
-        _run(NODE, "node_modules/typescript/bin/tsc", "--noEmit")
-    except subprocess.CalledProcessError as error:
-        return error.returncode
-    return 0
-
-
 def _install() -> None:
     stamp = MODULES / ".installed"
     if _is_stale(stamp, [PACKAGES]):
-        _run(INSTALL)
+        _run(INSTALL).check_returncode()
         stamp.touch()
 
 
@@ -74,9 +66,13 @@ def _is_stale(made: Path, sources: Iterator[Path] | list[Path]) -> bool:
     return not made.is_file() or any(path.stat().st_mtime > made.stat().st_mtime for path in sources)
 
 
-def _run(program: str, *arguments: str) -> None:
+def _node(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return _run(NODE, *arguments)
+
+
+def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """In a process of its own: a time limit needs one."""
-    subprocess.run([sys.executable, "-c", program, *arguments], cwd=HERE, check=True, timeout=PATIENCE)
+    return subprocess.run([sys.executable, "-c", program, *arguments], cwd=HERE, check=False, timeout=PATIENCE)
 
 
 if __name__ == "__main__":

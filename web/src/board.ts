@@ -249,7 +249,7 @@ function square(pen: CanvasRenderingContext2D, x: number, y: number, side: numbe
 }
 
 function slash(pen: CanvasRenderingContext2D, x: number, y: number, side: number): void {
-  pen.lineWidth = Math.max(1, side / 14);
+  pen.lineWidth = Math.min(3, Math.max(1, side / 14));
   pen.beginPath();
   pen.moveTo(x + side * 0.25, y + side * 0.75);
   pen.lineTo(x + side * 0.75, y + side * 0.25);
@@ -257,9 +257,11 @@ function slash(pen: CanvasRenderingContext2D, x: number, y: number, side: number
 }
 
 function frame(pen: CanvasRenderingContext2D, x: number, y: number, side: number): void {
-  const width = Math.max(1, side / 12);
+  const width = Math.min(3, Math.max(1, side / 12));
   pen.lineWidth = width;
-  pen.strokeRect(x + width / 2, y + width / 2, side - width, side - width);
+  pen.beginPath();
+  pen.roundRect(x + width / 2, y + width / 2, side - width, side - width, side < 10 ? 0 : side / 7);
+  pen.stroke();
 }
 
 function isIn(box: Box, x: number, y: number): boolean {

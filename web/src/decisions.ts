@@ -61,7 +61,9 @@ export class Decisions implements View {
 }
 
 export function moved(change: Change): string {
-  if (change.target !== null) return `${change.running + change.starting} → ${change.target}`;
+  const current = change.running + change.starting;
+  if (change.target === current && change.ready > 0) return `${current}, and ${change.ready} ready`;
+  if (change.target !== null) return `${current} → ${change.target}`;
   if (change.granted !== change.granted_before) return `granted ${change.granted_before} → ${change.granted}`;
   return `granted ${change.granted}`;
 }

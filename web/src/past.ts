@@ -5,7 +5,9 @@ import type { Row, Service } from "./answers";
 /** Seconds that charts show. */
 export const SPAN = 120;
 
+/** Rows at most, and after how many new ones the old ones go. */
 const MOST = 1500;
+const OFTEN = 50;
 
 type Columns = [number[], (number | null)[], number[], number[], number[]];
 
@@ -24,11 +26,14 @@ export class Past {
     const last = this.columns[0].at(-1);
     if (last !== undefined && row[0] <= last) return;
     row.forEach((value, index) => (this.columns[index] as (number | null)[]).push(value));
-    if (this.columns[0].length > MOST) this.trim(MOST / 2);
+    if (this.columns[0].length % OFTEN === 0) this.trim(row[0] - SPAN);
   }
 
-  private trim(count: number): void {
-    for (const column of this.columns) column.splice(0, count);
+  /** One row from before that time is kept: it holds at its beginning. */
+  private trim(since: number): void {
+    const old = this.columns[0].findIndex((at) => at >= since) - 1;
+    const count = Math.max(old, this.columns[0].length - MOST);
+    if (count > 0) for (const column of this.columns) column.splice(0, count);
   }
 
   /** Up to now: what holds from the beginning of the span on, and what holds now. */
