@@ -5,7 +5,8 @@ import { STANDING_BY, type Cell, Cells, type State } from "./cells";
 import { make, write } from "./element";
 import type { View } from "./frame";
 import { arrange, type Box, type Group, type Layout } from "./layout";
-import { colour, faded } from "./palette";
+import { PAINTERS, square } from "./paint";
+import { colour } from "./palette";
 import { theme } from "./theme";
 import type { World } from "./world";
 
@@ -200,68 +201,6 @@ export class Board implements View {
     const left = Math.min(event.offsetX + 14, this.width - this.tip.offsetWidth);
     this.tip.style.transform = `translate(${Math.max(0, left)}px, ${event.offsetY + 16}px)`;
   }
-}
-
-type Paint = (x: number, y: number, side: number) => void;
-
-/** The pen is made ready once, for all cells of a service in that state. */
-type Painter = (pen: CanvasRenderingContext2D, plain: string) => Paint;
-
-const PAINTERS: Readonly<Record<State, Painter>> = {
-  running: (pen, plain) => {
-    pen.fillStyle = plain;
-    return (x, y, side) => square(pen, x, y, side);
-  },
-  starting: (pen, plain) => {
-    pen.fillStyle = faded(plain, 0.3);
-    pen.strokeStyle = plain;
-    return (x, y, side) => {
-      square(pen, x, y, side);
-      frame(pen, x, y, side);
-    };
-  },
-  stopping: (pen, plain) => {
-    pen.fillStyle = faded(plain, 0.3);
-    pen.strokeStyle = plain;
-    return (x, y, side) => {
-      square(pen, x, y, side);
-      if (side >= 8) slash(pen, x, y, side);
-    };
-  },
-  standby: (pen, plain) => {
-    pen.fillStyle = plain;
-    pen.strokeStyle = faded(plain, 0.5);
-    return (x, y, side) => {
-      square(pen, x + side * 0.3, y + side * 0.3, side * 0.4);
-      if (side >= 8) frame(pen, x, y, side);
-    };
-  },
-};
-
-function square(pen: CanvasRenderingContext2D, x: number, y: number, side: number): void {
-  if (side < 10) {
-    pen.fillRect(x, y, side, side);
-    return;
-  }
-  pen.beginPath();
-  pen.roundRect(x, y, side, side, side / 7);
-  pen.fill();
-}
-
-function slash(pen: CanvasRenderingContext2D, x: number, y: number, side: number): void {
-  pen.lineWidth = Math.min(3, Math.max(1, side / 14));
-  pen.beginPath();
-  pen.moveTo(x + side * 0.25, y + side * 0.75);
-  pen.lineTo(x + side * 0.75, y + side * 0.25);
-  pen.stroke();
-}
-
-function frame(pen: CanvasRenderingContext2D, x: number, y: number, side: number): void {
-  const width = Math.min(3, Math.max(1, side / 12));
-  pen.lineWidth = width;
-  pen.beginPath();
-  pen.roundRect(x + width / 2, y + width / 2, side - width, side - width, side < 10 ? 0 : side / 7);
-  pen.stroke();
 }
 
 function isIn(box: Box, x: number, y: number): boolean {
