@@ -82,6 +82,17 @@ async def test_demand_is_seen_to_take_the_room_of_a_lower_priority(chromium: Bro
         await expect(page.get_by_role("button", name=re.compile("rest 5 → 2 .*gives way to web"))).to_have_count(1)
 
 
+async def test_a_chart_tells_what_was(chromium: Browser, played: Stage) -> None:
+    async with seen(chromium, played.url, viewport={"width": 1360, "height": 1200}) as page:
+        await expect(strip(page, "web").locator("canvas")).to_be_visible()
+        box = await strip(page, "web").locator(".u-over").bounding_box()
+        assert box is not None
+        await page.mouse.move(box["x"] + box["width"] - 2, box["y"] + 10)
+        await expect(strip(page, "web")).to_contain_text(re.compile(r"\d s ago"))
+        await page.mouse.move(0, 0)
+        await expect(strip(page, "web")).not_to_contain_text("s ago")
+
+
 async def test_what_stands_by_is_shown_apart(chromium: Browser) -> None:
     web = {"priority": 1, "min": 1, "standby": {"paused": 2}, "policy": {"type": "per-container", "target": 1}}
     config = {**CONFIG, "services": {"web": web}}

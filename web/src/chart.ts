@@ -51,15 +51,26 @@ export function fromZero(_: uPlot, __: number | null, most: number | null): [num
   return [0, Math.max(1, most ?? 1) * 1.08];
 }
 
+function timeAt(plot: uPlot): number | null {
+  const { left } = plot.cursor;
+  return left === undefined || left < 0 ? null : plot.posToVal(left, "x");
+}
+
 export class Chart {
   private readonly plot: uPlot;
   private readonly place: HTMLElement;
   private readonly watch: ResizeObserver;
 
-  constructor(place: HTMLElement, options: Omit<uPlot.Options, "width" | "height">) {
+  /** `pointed` is told the time that is pointed at, or null. */
+  constructor(
+    place: HTMLElement,
+    options: Omit<uPlot.Options, "width" | "height">,
+    pointed: (at: number | null) => void = () => {},
+  ) {
     this.place = place;
-    const still = { show: false };
-    const common = { legend: still, cursor: still, width: place.clientWidth, height: place.clientHeight };
+    const cursor = { y: false, points: { show: false }, drag: { x: false, y: false } };
+    const setCursor = (plot: uPlot): void => pointed(timeAt(plot));
+    const common = { legend: { show: false }, cursor, hooks: { setCursor: [setCursor] }, width: place.clientWidth, height: place.clientHeight };
     this.plot = new uPlot({ ...common, padding: [6, 14, 6, 0], ...options }, [[]], place);
     this.watch = new ResizeObserver(() => this.fit());
     this.watch.observe(place);

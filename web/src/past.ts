@@ -50,6 +50,12 @@ export class Past {
     return shown;
   }
 
+  /** What held at that time. */
+  at(time: number): Row | null {
+    const index = this.columns[0].findLastIndex((at) => at <= time);
+    return index < 0 ? null : (this.columns.map((column) => column[index]) as unknown as Row);
+  }
+
   /** How many ran at each of these times, which go up. */
   *runningAt(times: Iterable<number>): Generator<number> {
     const [at, , , , running] = this.columns;

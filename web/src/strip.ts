@@ -13,6 +13,7 @@ const FIGURES = ["demand", "desired", "granted", "running"] as const;
 export class Strip {
   readonly element: HTMLElement;
   isSeen = false;
+  private pointed: number | null = null;
   private chart: Chart | null = null;
   private readonly figures = new Map(FIGURES.map((name) => [name, make("dd")]));
   private readonly priority = make("span", { class: "priority" });
@@ -40,12 +41,30 @@ export class Strip {
     if (service === undefined) return;
     this.swatch.style.background = colour(this.world.place(this.name), theme().dark);
     write(this.priority, `priority ${service.priority}`);
-    write(this.note, note(service));
-    for (const [name, element] of this.figures) write(element, value(service, name));
+    this.tell(service);
     this.element.classList.toggle("short", service.granted > service.running || wants(service) > service.granted);
     const now = this.world.now;
     const past = this.world.pasts.get(this.name);
     if (past) this.drawn().show(past.until(now), this.world);
+  }
+
+  /** The figures of now, or of the time that is pointed at. */
+  private tell(service: Service): void {
+    const row = this.pointed === null ? null : (this.world.pasts.get(this.name)?.at(this.pointed) ?? null);
+    this.element.classList.toggle("past", row !== null);
+    FIGURES.forEach((name, index) => {
+      const told = row === null || (name === "desired" && service.remainder) ? value(service, name) : figure(row[index + 1] ?? null);
+      const element = this.figures.get(name);
+      if (element) write(element, told);
+    });
+    if (row !== null && this.pointed !== null) write(this.note, `${Math.round(this.world.now - this.pointed)} s ago`);
+    else write(this.note, note(service));
+  }
+
+  private point(at: number | null): void {
+    this.pointed = at;
+    const service = this.world.services.get(this.name);
+    if (service) this.tell(service);
   }
 
   private drawn(): Chart {
@@ -60,7 +79,7 @@ export class Strip {
         { stroke: () => theme().ink, width: 1, paths: stepped(), points: { show: false } },
         { stroke: plain, fill: () => faded(plain(), 0.55), width: 1.5, paths: stepped(), points: { show: false } },
       ],
-    });
+    }, (at) => this.point(at));
     return this.chart;
   }
 
@@ -73,6 +92,7 @@ export class Strip {
   hide(): void {
     this.chart?.destroy();
     this.chart = null;
+    this.pointed = null;
   }
 }
 
