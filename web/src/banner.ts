@@ -27,8 +27,9 @@ export class Banner {
     write(this.element, "The scheduler can't be read: nothing is started or stopped.");
   }
 
-  waiting(): void {
+  /** Nothing is wrong, but there is nothing to show yet. */
+  waiting(what: string): void {
     this.element.className = "banner";
-    write(this.element, "connecting");
+    write(this.element, what);
   }
 }

@@ -70,7 +70,8 @@ export class Dossier implements View {
       if (this.name !== name) return;
       this.chain.replaceChildren(...account.stages.map(stage));
       this.moves.replaceChildren(...moves(account));
-      this.samples.replaceChildren(...detail.samples.slice(0, SAMPLES).map(sample));
+      const samples = detail.samples.slice(0, SAMPLES).map(sample);
+      this.samples.replaceChildren(...(samples.length ? samples : [make("tr", {}, make("td", { class: "quiet" }, "None yet."))]));
       this.controls?.show(detail.service);
     } catch (error) {
       // What is shown stays; that the connection is lost is said where it belongs.

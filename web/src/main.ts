@@ -80,5 +80,5 @@ onThemeChange(() => {
 });
 // Time goes on in the charts with nothing new, too.
 setInterval(() => frame.ask(pool, strips), 1000);
-banner.waiting();
+banner.waiting("connecting");
 void visit.begin();

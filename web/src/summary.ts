@@ -29,7 +29,7 @@ export class Summary implements View {
       const parts = [make("dt", {}, TITLES[name]), this.values.get(name) ?? null, this.notes.get(name) ?? null];
       this.element.append(make("div", { "data-figure": name }, ...parts));
     }
-    this.element.firstElementChild?.append(make("span", { class: "gauge", "aria-hidden": "true" }, this.bar));
+    this.element.firstElementChild?.append(make("dd", { class: "gauge", "aria-hidden": "true" }, this.bar));
   }
 
   draw(): boolean {

@@ -55,7 +55,7 @@ export class Visit {
   private async enter(): Promise<void> {
     this.who = await ask<Who>("/v1/session");
     while (this.who.role === null) {
-      this.banner.waiting();
+      this.banner.waiting("not logged in");
       document.body.classList.add("outside");
       await this.login.wait();
       document.body.classList.remove("outside");

@@ -27,6 +27,8 @@ export class Waiting implements View {
     const waiting = missing.map((each) => this.without(each)).filter((each) => each.missing > 0);
     const shown = JSON.stringify([waiting, missing.length]);
     if (shown === this.shown) return false;
+    // Who has the focus there keeps it.
+    if (this.list.matches(":focus-within")) return true;
     this.shown = shown;
     const rows = waiting.slice(0, SHOWN).map((each) => this.row(each));
     const more = waiting.length - rows.length;
