@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check cover bench pictures clean
+.PHONY: page demo test check cover bench pictures clean
 .DEFAULT_GOAL := test
 
 .venv/ready: pyproject.toml constraints.txt
@@ -14,10 +14,14 @@ ARGS ?=
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]' --group dev >&2
 	@touch $@
 
-demo: .venv/ready
+# Does nothing while the page is as it was built.
+page: .venv/ready
+	@$(BIN)/python web/build.py
+
+demo: page
 	@$(BIN)/beaufort demo $(ARGS)
 
-test: .venv/ready
+test: page
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/ready
@@ -25,6 +29,7 @@ check: .venv/ready
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python web/build.py --check
 
 # What decides is tested in every branch, by its own tests.
 PURE := constraints packing settle backoff policies workload model victims allocate placement room scaler standby reserve strangers queue rates pd_queue quantity dryrun width
@@ -32,14 +37,15 @@ cover: .venv/ready
 	@$(BIN)/python -m pytest -q --cov=beaufort --cov-report= $(PURE:%=tests/test_%.py)
 	@$(BIN)/coverage report --skip-covered --show-missing --fail-under=100 --include='$(shell echo src/beaufort/{accounts,allocate,backoff,claims,constraints,division,fitting,model,packing,placement,pool,protocols,quantity,reserve,room,scaler,settle,standing,strangers,victims,workload}.py | tr " " ","),src/beaufort/policies/*,src/beaufort/schedulers/engine/width.py'
 
-bench: .venv/ready
-	@for each in api decide placement queue_control reaction rest; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit 1; done
+bench: page
+	@for each in api decide page placement queue_control reaction rest; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit 1; done
 	@echo "== reaction --scheduler docker"; \
 	if command -v dockerd >/dev/null; then $(BIN)/python benchmarks/reaction.py --scheduler docker $(ARGS); \
 	else echo "left out: dockerd is not installed"; fi
 
-pictures: .venv/ready
+pictures: page
 	@$(BIN)/python docs/make_pictures.py
+	@$(BIN)/python docs/make_page_pictures.py
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
+	rm -rf .venv web/node_modules src/beaufort/web/static .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
