@@ -253,7 +253,7 @@ class Scaler:
         self._accounts.settle(now, changed, self._granted, waiting, self._leaving() if waiting.any() else "")
         takers = np.flatnonzero(waiting)
         shrinking = np.flatnonzero((self._granted < current) & ~self._asked)
-        growing = np.flatnonzero(starts)
+        growing = self._in_turn(np.flatnonzero(starts))
         actions = self._strangers.turn_out()
         reasons = [self._why_less(index, takers) for index in shrinking.tolist()]
         actions += self._act(shrinking, self._granted[shrinking], reasons, waiting)
@@ -263,10 +263,16 @@ class Scaler:
             actions += self._prepare(waiting)
         return tuple(actions)
 
+    def _in_turn(self, which: Numbers) -> Numbers:
+        """In the order in which they are served: what takes the remainder comes last, so that it is no other's node
+        that it starts on.
+        """
+        return np.asarray(which[np.argsort(self._claims.rank[which], kind="stable")])
+
     def _starts(self) -> Numbers:
         """How many containers each service may start now."""
         starts = np.zeros_like(self._granted)
-        growing = np.flatnonzero(self._granted > self._room.staying)
+        growing = self._in_turn(np.flatnonzero(self._granted > self._room.staying))
         if not self._strangers.held:
             outdated = np.array([self._works[index].is_outdated for index in growing.tolist()], dtype=bool)
             starts[growing] = np.minimum(self._room.starts(self._granted, growing, outdated), self._at_once[growing])
