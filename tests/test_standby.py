@@ -146,9 +146,19 @@ def test_on_several_nodes_what_waits_is_not_made_ready() -> None:
 
 
 def test_growth_takes_what_is_paused_and_its_memory_is_not_counted_twice() -> None:
-    scene = play(service("high", 1, TWO), memory=4, high=with_ready(1, TWO))
+    scene = play(service("high", 1, TWO), memory=4, high=running(1))
+    assert scene.step({"high": 1}) == {"high": (1, 1)}
+    assert scene.see(accepted=["high"], high=with_ready(1, TWO)) == {}
     assert scene.step({"high": 4}) == {"high": (1, 4)}
     assert scene.ready() == {"high": NO_STANDBY}
+
+
+def test_what_is_found_paused_is_not_counted_on_before_it_was_asked_for() -> None:
+    """It may have been made for a configuration that nobody remembers: then it goes, and its memory is free only then."""
+    scene = play(service("high", 1, TWO), memory=3, high=with_ready(1, TWO))
+    assert scene.step({"high": 3}) == {"high": (1, 1)}
+    assert scene.ready() == {"high": TWO}
+    assert scene.see(accepted=["high"], high=with_ready(1, TWO)) == {"high": (1, 3)}
 
 
 def test_what_others_hold_paused_is_no_room() -> None:

@@ -274,8 +274,8 @@ class Scaler:
         starts = np.zeros_like(self._granted)
         growing = self._in_turn(np.flatnonzero(self._granted > self._room.staying))
         if not self._strangers.held:
-            outdated = np.array([self._works[index].is_outdated for index in growing.tolist()], dtype=bool)
-            starts[growing] = np.minimum(self._room.starts(self._granted, growing, outdated), self._at_once[growing])
+            doubtful = np.array([self._works[index].is_doubtful for index in growing.tolist()], dtype=bool)
+            starts[growing] = np.minimum(self._room.starts(self._granted, growing, doubtful), self._at_once[growing])
         starts[self._asked] = 0
         return starts
 
@@ -285,7 +285,7 @@ class Scaler:
         standby = [NO_STANDBY] * len(current)
         if self._reserve.is_possible:
             standby = [
-                self._reserve.target(index, int(self._granted[index]), max(0, goal - now), int(waiting[index]), 0)
+                self._ready(index, max(0, goal - now), int(waiting[index]))
                 for index, now, goal in zip(which.tolist(), current, target.tolist(), strict=True)
             ]
         return self._ask(which, target, standby, reasons)
@@ -312,15 +312,19 @@ class Scaler:
             if self._asked[index]:
                 continue
             waits = int(waiting[index])
-            target = self._reserve.target(index, int(self._granted[index]), 0, waits, self._warmable(index))
+            target = self._ready(index, 0, waits, self._warmable(index))
             lacks = self._reserve.lacks(index, target)
             differs = self._reserve.differs(index, target) and (lacks or target != work.prepared)
-            if differs or work.is_outdated:
+            if differs or work.is_outdated or (waits and work.is_doubtful):
                 which = np.array([index])
                 actions += self._ask(
                     which, self._room.current[which], [target], [self._reserve.why(index, target, waits)]
                 )
         return actions
+
+    def _ready(self, index: int, starts: int, waits: int, warm: int = 0) -> Standby:
+        useful = not self._works[index].is_outdated
+        return self._reserve.target(index, int(self._granted[index]), starts, waits, warm, useful=useful)
 
     def _warmable(self, index: int) -> int:
         """How many containers may run now for the moment that it takes to make them standby."""

@@ -125,6 +125,11 @@ class Workload:
         self.asked, self.prepared = count, standby
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether what is ready may have been made from something else, for all that is known."""
+        return self.is_outdated or (self.prepared is None and self.counts.standby.total > 0)
+
+    @property
     def warming(self) -> int:
         """How many run only to be standby in a moment, or will as soon as what was asked for is done."""
         if self.asked is None or self.prepared is None:
