@@ -274,8 +274,8 @@ class Scaler:
         starts = np.zeros_like(self._granted)
         growing = self._in_turn(np.flatnonzero(self._granted > self._room.staying))
         if not self._strangers.held:
-            doubtful = np.array([self._works[index].is_doubtful for index in growing.tolist()], dtype=bool)
-            starts[growing] = np.minimum(self._room.starts(self._granted, growing, doubtful), self._at_once[growing])
+            useful = np.array([self._works[index].useful for index in growing.tolist()], dtype=np.int64)
+            starts[growing] = np.minimum(self._room.starts(self._granted, growing, useful), self._at_once[growing])
         starts[self._asked] = 0
         return starts
 
@@ -315,7 +315,7 @@ class Scaler:
             target = self._ready(index, 0, waits, self._warmable(index))
             lacks = self._reserve.lacks(index, target)
             differs = self._reserve.differs(index, target) and (lacks or target != work.prepared)
-            if differs or work.is_outdated or (waits and work.is_doubtful):
+            if differs or work.is_outdated:
                 which = np.array([index])
                 actions += self._ask(
                     which, self._room.current[which], [target], [self._reserve.why(index, target, waits)]

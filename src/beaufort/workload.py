@@ -125,9 +125,12 @@ class Workload:
         self.asked, self.prepared = count, standby
 
     @property
-    def is_doubtful(self) -> bool:
-        """Whether what is ready may have been made from something else, for all that is known."""
-        return self.is_outdated or (self.prepared is None and self.counts.standby.total > 0)
+    def useful(self) -> int:
+        """How many paused containers there are to start from: not what is of an earlier configuration, or going."""
+        if self.is_outdated:
+            return 0
+        kept = self.counts.standby.kept
+        return kept if self.prepared is None else min(kept, self.prepared.kept)
 
     @property
     def warming(self) -> int:
