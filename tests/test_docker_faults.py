@@ -184,13 +184,16 @@ def jumping(config: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-async def test_beaufort_is_killed_ten_times_in_a_jump(clean_engine: Engine) -> None:
+@pytest.mark.parametrize(
+    "standby", [pytest.param({}, id="nothing ready"), pytest.param({"created": 1, "paused": 1}, id="some ready")]
+)
+async def test_beaufort_is_killed_ten_times_in_a_jump(clean_engine: Engine, standby: dict[str, int]) -> None:
     """At random instants: whatever was under way is adopted, and nothing is started twice."""
     instants = random.Random(3)
     meter = Meter(clean_engine)
     meter.follow()
     for _ in range(10):
-        with jumping(configuration(clean_engine)) as process:
+        with jumping(configuration(clean_engine, web={"standby": standby})) as process:
             assert process.stdout is not None
             select.select([process.stdout], [], [], instants.uniform(0.05, 0.8))  # it says nothing more: a time to live
     meter.close()

@@ -203,6 +203,15 @@ async def test_where_groups_are_of_version_2_they_are_frozen_too(tmp_path: Path)
 # With the controller.
 
 
+async def test_what_starts_take_is_told(clean_engine: Engine) -> None:
+    async with running(clean_engine, **WITH_STANDBY) as run:
+        run.want(1)
+        await run.until(lambda: (counts := run.counts("web")) is not None and counts.standby == Standby(1, 2))
+        run.want(2)
+        await run.until(lambda: any("paused" in told for told in run.said("start-time", "web")))
+    assert run.said("start-time", "web")[-1].endswith(" new")
+
+
 async def test_what_waits_for_room_is_made_while_the_room_is_cleared(clean_engine: Engine) -> None:
     """The victims take a second to stop: by then the replacements are there."""
     deaf = {"command": ["sh", "-c", "trap '' TERM; sleep 1000"], "init": False}

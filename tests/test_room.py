@@ -87,21 +87,21 @@ def test_on_nodes_what_is_asked_for_takes_a_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "outdated", "starts"),
+    ("kept", "useful", "starts"),
     [
-        pytest.param(0, False, 2, id="new ones need all"),
-        pytest.param(1, False, 3, id="a paused one has its memory"),
-        pytest.param(3, False, 5, id="more of them"),
-        pytest.param(9, False, 5, id="but no slot"),
-        pytest.param(3, True, 2, id="what was made of something else is no use"),
+        pytest.param(0, 0, 2, id="new ones need all"),
+        pytest.param(1, 1, 3, id="a paused one has its memory"),
+        pytest.param(3, 3, 5, id="more of them"),
+        pytest.param(9, 9, 5, id="but no slot"),
+        pytest.param(3, 0, 2, id="what was made of something else, or is going, is no use"),
     ],
 )
-def test_what_is_paused_takes_what_it_does_not_hold(kept: int, outdated: bool, starts: int) -> None:
+def test_what_is_paused_takes_what_it_does_not_hold(kept: int, useful: int, starts: int) -> None:
     """Room for two beside those that are paused, and five slots."""
     web = Service("web", 1, resources=Resources(memory=1))
     nodes = (Node("pool", Resources(memory=2 + kept, containers=5)),)
     seen = Room((web,), nodes, Pool.of((web,), nodes, {}))
     seen.see([0], [Counts(standby=Standby(paused=kept))], [None], [0])
     assert seen.free.tolist() == pytest.approx([5, 2])
-    assert seen.starts(np.array([8]), np.array([0]), np.array([outdated])).tolist() == [starts]
+    assert seen.starts(np.array([8]), np.array([0]), np.array([useful])).tolist() == [starts]
     assert seen.fits(0, 9) == 2

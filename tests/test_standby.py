@@ -146,9 +146,28 @@ def test_on_several_nodes_what_waits_is_not_made_ready() -> None:
 
 
 def test_growth_takes_what_is_paused_and_its_memory_is_not_counted_twice() -> None:
-    scene = play(service("high", 1, TWO), memory=4, high=with_ready(1, TWO))
+    scene = play(service("high", 1, TWO), memory=4, high=running(1))
+    assert scene.step({"high": 1}) == {"high": (1, 1)}
+    assert scene.see(accepted=["high"], high=with_ready(1, TWO)) == {}
     assert scene.step({"high": 4}) == {"high": (1, 4)}
     assert scene.ready() == {"high": NO_STANDBY}
+
+
+def test_what_waits_keeps_what_it_will_start_from() -> None:
+    """Though all of the memory is granted to others: it is granted to these."""
+    scene = play(service("high", 1, TWO), service("low", 2), memory=5, high=with_ready(1, TWO), low=running(2))
+    assert scene.step({"high": 5, "low": 2}) == {"high": (1, 3), "low": (2, 0)}
+    assert scene.ready()["high"] == Standby(2), "for the two that wait"
+
+
+def test_what_is_going_is_not_counted_on() -> None:
+    scene = play(service("high", 1, TWO), service("low", 2), memory=4, high=running(1))
+    scene.step({"high": 1, "low": 0})
+    assert scene.see(accepted=["high"], high=with_ready(1, TWO)) == {}
+    assert scene.step({"high": 1, "low": 2}) == {"high": (1, 1), "low": (0, 1)}
+    assert scene.ready()["high"] == Standby(paused=1)
+    scene.see(accepted=["high", "low"], high=with_ready(1, TWO), low=running(1))
+    assert scene.step({"high": 3, "low": 1}) == {"high": (1, 2)}, "of the two that are there one is going"
 
 
 def test_what_others_hold_paused_is_no_room() -> None:

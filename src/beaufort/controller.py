@@ -41,7 +41,7 @@ from beaufort.protocols import (
     SourceError,
 )
 from beaufort.scaler import Scaler, Scope
-from beaufort.standing import Standing
+from beaufort.standing import Standing, paces
 
 __all__ = ["Controller", "Maker", "Setup"]
 
@@ -100,6 +100,7 @@ class Controller:
         self._outcomes: list[Outcome] = []
         self._accepted: list[Outcome] = []
         self._pauses: dict[str, Pause] = {}
+        self._learnt: dict[str, frozenset[str]] = {}
         self._reported: dict[str, tuple[int, Standby]] = {}
         self._wake = asyncio.Event()
         self._stopping = self._clearing = False
@@ -314,6 +315,14 @@ class Controller:
             self.report("action-failed", f"to {target}: {_words(error)}", name)
         self._wake.set()
 
+    def _tell_what_is_learnt(self, snapshot: Cluster) -> None:
+        """How long starts take, when one was made for the first time from something."""
+        for name, counts in snapshot.counts.items():
+            learnt = counts.start_seconds.keys()
+            if learnt > self._learnt.get(name, frozenset()):
+                self._learnt[name] = frozenset(learnt)
+                self.report("start-time", paces(counts.start_seconds), name)
+
     async def _watch(self) -> None:
         """Keep the newest snapshot. While there is none, the scaler is blind."""
         delay = REOPEN_FIRST
@@ -328,6 +337,7 @@ class Controller:
                         self.cluster, delay = snapshot, REOPEN_FIRST
                         self._outcomes += self._accepted
                         self._accepted = []
+                        self._tell_what_is_learnt(snapshot)
                         self._wake.set()
             except TimeoutError:
                 why = f"no word from it in {SILENCE:g} s"

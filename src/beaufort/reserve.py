@@ -85,18 +85,23 @@ class Reserve:
             free -= warm * pool.need[:, index]
         return np.asarray(all_free - free)
 
-    def target(self, index: int, granted: int, starts: int, waiting: int, warm: int) -> Standby:
+    def target(  # noqa: PLR0913 - each is a number of its own
+        self, index: int, granted: int, starts: int, waiting: int, warm: int, *, useful: bool = True
+    ) -> Standby:
         """What a service should have ready when ``starts`` have taken of it, ``waiting`` more wait for room, and ``warm``
-        begin to be warmed. While anybody is still to grow, nothing is made that nobody waits for.
+        begin to be warmed. While anybody is still to grow, nothing is made that nobody waits for. With ``useful`` what
+        waits may start from what is there.
         """
         wanted, there = self.wanted[index], self.there[index]
         kept = there.kept - min(starts, there.kept)
         created = there.created - min(starts - (there.kept - kept), there.created)
         above = self._most[index] - granted
-        kept = int(min(kept + int(self.warming[index]) + warm, self._keep[index], above))
-        created = int(min(wanted.created if self.is_calm else min(wanted.created, created), above - kept))
+        used = min(waiting, kept) if useful else 0  # what waits will start from these: their memory is granted already
+        spare = int(min(kept - used + int(self.warming[index]) + warm, self._keep[index], above))
+        created = int(min(wanted.created if self.is_calm else min(wanted.created, created), above - spare))
         if "created" in self._holds and not self.spread:
-            created = max(created, waiting - kept)
+            created = max(created, waiting - used)
+        kept = used + spare
         frozen = min(kept, wanted.frozen)
         return Standby(created, kept - frozen, frozen)
 

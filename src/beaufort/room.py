@@ -12,7 +12,7 @@ import numpy as np
 
 from beaufort.model import Counts, Node, Service
 from beaufort.placement import Placement
-from beaufort.pool import Amounts, Flags, Numbers, Pool
+from beaufort.pool import Amounts, Numbers, Pool
 
 __all__ = ["Room"]
 
@@ -56,15 +56,15 @@ class Room:
             for index, more in zip(which.tolist(), (target - self.current[which]).tolist(), strict=True):
                 self.placement.expect(index, more)
 
-    def starts(self, target: Numbers, growing: Numbers, outdated: Flags) -> Numbers:
+    def starts(self, target: Numbers, growing: Numbers, useful: Numbers) -> Numbers:
         """How many containers each of the ``growing`` services may start now on the way to ``target``, by the totals.
 
         Room goes to the higher priority first: what it waits for is not given away below it. What is paused takes only
-        what it does not hold yet; if it may be ``outdated`` it is no use, and holds its room until it has gone.
+        what it does not hold yet, if it is of those that are ``useful``; the others hold their room until they have gone.
         """
         more = target[growing] - self.staying[growing]
         need, rest = self._pool.need[:, growing], self._pool.rest[:, growing]
-        kept = np.where(outdated, 0, self.kept[growing])
+        kept = np.minimum(useful, self.kept[growing])
         taken = more * need - np.minimum(more, kept) * rest
         left = self.free[:, None] - np.cumsum(taken, axis=1) + taken
         with np.errstate(divide="ignore", invalid="ignore"):

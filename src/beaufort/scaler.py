@@ -253,7 +253,7 @@ class Scaler:
         self._accounts.settle(now, changed, self._granted, waiting, self._leaving() if waiting.any() else "")
         takers = np.flatnonzero(waiting)
         shrinking = np.flatnonzero((self._granted < current) & ~self._asked)
-        growing = np.flatnonzero(starts)
+        growing = self._in_turn(np.flatnonzero(starts))
         actions = self._strangers.turn_out()
         reasons = [self._why_less(index, takers) for index in shrinking.tolist()]
         actions += self._act(shrinking, self._granted[shrinking], reasons, waiting)
@@ -263,13 +263,19 @@ class Scaler:
             actions += self._prepare(waiting)
         return tuple(actions)
 
+    def _in_turn(self, which: Numbers) -> Numbers:
+        """In the order in which they are served: what takes the remainder comes last, so that it is no other's node
+        that it starts on.
+        """
+        return np.asarray(which[np.argsort(self._claims.rank[which], kind="stable")])
+
     def _starts(self) -> Numbers:
         """How many containers each service may start now."""
         starts = np.zeros_like(self._granted)
-        growing = np.flatnonzero(self._granted > self._room.staying)
+        growing = self._in_turn(np.flatnonzero(self._granted > self._room.staying))
         if not self._strangers.held:
-            outdated = np.array([self._works[index].is_outdated for index in growing.tolist()], dtype=bool)
-            starts[growing] = np.minimum(self._room.starts(self._granted, growing, outdated), self._at_once[growing])
+            useful = np.array([self._works[index].useful for index in growing.tolist()], dtype=np.int64)
+            starts[growing] = np.minimum(self._room.starts(self._granted, growing, useful), self._at_once[growing])
         starts[self._asked] = 0
         return starts
 
@@ -279,7 +285,7 @@ class Scaler:
         standby = [NO_STANDBY] * len(current)
         if self._reserve.is_possible:
             standby = [
-                self._reserve.target(index, int(self._granted[index]), max(0, goal - now), int(waiting[index]), 0)
+                self._ready(index, max(0, goal - now), int(waiting[index]))
                 for index, now, goal in zip(which.tolist(), current, target.tolist(), strict=True)
             ]
         return self._ask(which, target, standby, reasons)
@@ -306,7 +312,7 @@ class Scaler:
             if self._asked[index]:
                 continue
             waits = int(waiting[index])
-            target = self._reserve.target(index, int(self._granted[index]), 0, waits, self._warmable(index))
+            target = self._ready(index, 0, waits, self._warmable(index))
             lacks = self._reserve.lacks(index, target)
             differs = self._reserve.differs(index, target) and (lacks or target != work.prepared)
             if differs or work.is_outdated:
@@ -315,6 +321,10 @@ class Scaler:
                     which, self._room.current[which], [target], [self._reserve.why(index, target, waits)]
                 )
         return actions
+
+    def _ready(self, index: int, starts: int, waits: int, warm: int = 0) -> Standby:
+        useful = not self._works[index].is_outdated
+        return self._reserve.target(index, int(self._granted[index]), starts, waits, warm, useful=useful)
 
     def _warmable(self, index: int) -> int:
         """How many containers may run now for the moment that it takes to make them standby."""

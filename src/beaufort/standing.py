@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from beaufort.model import Desired, Sample, Wish
 
-__all__ = ["Standing"]
+__all__ = ["Standing", "paces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,9 @@ class Standing:
     granted: int | None
     waiting: int
     lack: str | None
+
+
+def paces(start_seconds: Mapping[str, float]) -> str:
+    """What starts have taken of late, in words; nothing where it is not known."""
+    told = (f"{1e3 * seconds:.3g} ms {kind}" for kind, seconds in sorted(start_seconds.items(), key=lambda one: one[1]))
+    return f"a start takes {', '.join(told)}" if start_seconds else ""

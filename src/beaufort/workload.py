@@ -125,6 +125,14 @@ class Workload:
         self.asked, self.prepared = count, standby
 
     @property
+    def useful(self) -> int:
+        """How many paused containers there are to start from: not what is of an earlier configuration, or going."""
+        if self.is_outdated:
+            return 0
+        kept = self.counts.standby.kept
+        return kept if self.prepared is None else min(kept, self.prepared.kept)
+
+    @property
     def warming(self) -> int:
         """How many run only to be standby in a moment, or will as soon as what was asked for is done."""
         if self.asked is None or self.prepared is None:

@@ -15,6 +15,7 @@ from random import Random
 from types import MappingProxyType
 
 from beaufort.behaviour import Behaviour
+from beaufort.machine import Machine, Tally, while_paused, while_running
 from beaufort.model import (
     NO_COUNTS,
     NO_STANDBY,
@@ -29,15 +30,9 @@ from beaufort.model import (
 )
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 
-__all__ = ["Link", "Tally", "World"]
-
-SLACK = 1e-9
-"""The share of a capacity by which a sum of floats may miss it: 3 x 0.1 cores fit into 0.3."""
+__all__ = ["Link", "World"]
 
 INSTANT = Behaviour()
-
-RUNNING = {"containers", "cpu"}
-"""What a paused container does not take."""
 
 THAW, MADE = 0.05, 0.6
 """What a start takes of the time of a new one: from a paused container, and from one that is made already."""
@@ -53,36 +48,6 @@ class Link(StrEnum):
     """The same, but without a refusal: no answer comes."""
     LOSSY = "lossy"
     """All can be read, and what is asked is done, but its answer is lost."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What is held of each resource, and the most that ever was at one time."""
-
-    held: dict[str, float] = field(default_factory=dict)
-    peak: dict[str, float] = field(default_factory=dict)
-
-    def take(self, size: Resources) -> None:
-        for name, amount in size.items():
-            held = self.held[name] = self.held.get(name, 0.0) + amount
-            if held > self.peak.get(name, 0.0):
-                self.peak[name] = held
-
-    def give_back(self, size: Resources) -> None:
-        for name, amount in size.items():
-            self.held[name] -= amount
-
-
-@dataclass(eq=False, slots=True)
-class _Machine:
-    node: Node
-    tally: Tally = field(default_factory=Tally)
-
-    def fits(self, size: Resources) -> bool:
-        held = self.tally.held
-        return all(
-            held.get(name, 0.0) + size.get(name) <= amount * (1 + SLACK) for name, amount in self.node.capacity.items()
-        )
 
 
 @dataclass(eq=False, slots=True)
@@ -118,7 +83,7 @@ class _Workload:
 @dataclass(eq=False, slots=True)
 class _Container:
     workload: _Workload
-    machine: _Machine
+    machine: Machine
     size: Resources
     group: str | None
     launch: Launch
@@ -141,7 +106,7 @@ class World:
         self.groups: dict[str, Tally] = {}
         self.now = 0.0
         self._nodes_known = bool(nodes)
-        self._machines = [_Machine(node) for node in nodes or (Node("anywhere", Resources()),)]
+        self._machines = [Machine(node) for node in nodes or (Node("anywhere", Resources()),)]
         self._next_machine = 0
         self._workloads: dict[str, _Workload] = {}
         self._counts: dict[str, Counts] = {}
@@ -242,7 +207,7 @@ class World:
                         self._fail(container, f"node {name} went away")
 
     def add_node(self, node: Node) -> None:
-        self._machines.append(_Machine(node))
+        self._machines.append(Machine(node))
 
     # How it works.
 
@@ -269,9 +234,9 @@ class World:
     def _thaw(self, workload: _Workload, delay: float) -> bool:
         """Have one go on that was paused, where there is room for it to run."""
         for container in workload.paused:
-            if container.machine.fits(_running(container.size)):
+            if container.machine.fits(while_running(container.size)):
                 del workload.paused[container]
-                self._take(container, _running(container.size))
+                self._take(container, while_running(container.size))
                 self._become(container, ContainerState.STARTING, delay)
                 return True
         return False
@@ -308,7 +273,7 @@ class World:
             workload.created = 0
             self._changed[workload] = None
 
-    def _place(self, size: Resources) -> _Machine | None:
+    def _place(self, size: Resources) -> Machine | None:
         """The next node, taken in turn, that has room: this spreads, and costs little until the cluster is full."""
         for turn in range(len(self._machines)):
             index = (self._next_machine + turn) % len(self._machines)
@@ -360,7 +325,7 @@ class World:
             self._fail(container, "exited by itself" if container.state is ContainerState.RUNNING else "did not start")
         elif container.state is ContainerState.WARMING:
             del container.workload.warming[container]
-            self._give_back(container, _running(container.size))
+            self._give_back(container, while_running(container.size))
             self._become(container, ContainerState.PAUSED, math.inf)
         else:
             del container.workload.starting[container]
@@ -382,7 +347,7 @@ class World:
             self._give_back(container, container.size)
             return
         for tally in self._tallies(container):
-            tally.give_back(_paused(container.size))
+            tally.give_back(while_paused(container.size))
 
     def _schedule(self, container: _Container, delay: float) -> None:
         self._void += container.event != 0
@@ -395,13 +360,3 @@ class World:
             self._queue = [entry for entry in self._queue if entry[2].event == entry[1]]
             heapify(self._queue)
             self._void = 0
-
-
-def _running(size: Resources) -> Resources:
-    """What of its size a container takes only while it runs."""
-    return Resources({name: amount for name, amount in size.items() if name in RUNNING})
-
-
-def _paused(size: Resources) -> Resources:
-    """The rest of it."""
-    return Resources({name: amount for name, amount in size.items() if name not in RUNNING})

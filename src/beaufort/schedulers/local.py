@@ -162,8 +162,9 @@ class Local:
                     self._stop(service, victim)
                 ready = self._sift(service, missing, standby.kept)
                 await self._grow(service, missing - self._wake(service, ready[:missing]))
-                self._warm(service, standby.kept - len(ready[missing:]))
+                await self._warm(service, standby.kept - len(ready[missing:]))
             finally:
+                self._directory.refill()
                 self._changed.set()
 
     def _sift(self, service: Service, missing: int, kept: int) -> list[Container]:
@@ -198,7 +199,6 @@ class Local:
                 await asyncio.sleep(0)  # a start takes half a millisecond: others may want to run in between
         finally:
             del self._coming[service.name]
-            self._directory.refill()
 
     def _wake(self, service: Service, ready: Sequence[Container]) -> int:
         """Has them serve; how many there were."""
@@ -208,11 +208,12 @@ class Local:
             self._paces.took(service.name, "frozen", time.monotonic() - begun)
         return len(ready)
 
-    def _warm(self, service: Service, how_many: int) -> None:
+    async def _warm(self, service: Service, how_many: int) -> None:
         """Starts what is to be standby. What hinders it counts as a failure: nobody waits for it."""
         try:
             for _ in range(how_many):
                 self._start(service, _spec(service))
+                await asyncio.sleep(0)
         except SchedulerError as error:
             self._custody.fail(service.name, str(error))
 

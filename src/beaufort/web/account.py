@@ -7,7 +7,7 @@ from itertools import islice
 
 from beaufort import clock
 from beaufort.model import NO_COUNTS, Counts
-from beaufort.standing import Standing
+from beaufort.standing import Standing, paces
 from beaufort.web.answers import Account, Change, DecisionRecord, Move, Stage
 from beaufort.web.observer import Observer
 
@@ -67,7 +67,8 @@ def _granted(standing: Standing) -> Stage:
 def _existing(counts: Counts) -> str:
     words = [f"{counts.starting} starting", f"{counts.stopping} stopping", f"{counts.standby.total} standing by"]
     failed = f", {counts.failed} ended unasked ({counts.failure})" if counts.failed else ""
-    return ", ".join(words) + failed
+    pace = paces(counts.start_seconds)
+    return ", ".join(words) + failed + (f"; {pace}" if pace else "")
 
 
 def _moves(records: Iterator[DecisionRecord], name: str, *, gave: bool) -> Iterator[Move]:

@@ -59,6 +59,7 @@ class ServiceState(Answer, frozen=True, kw_only=True):
     """One service now. What the policy desires, what the pool grants and what exists are three different things.
     ``standby`` are held ready; ``warming`` run only to be standby in a moment.
 
+    ``start_seconds``: what starts have taken of late, by what they began from: "new", "created", "paused" or "frozen".
     ``remainder``: it takes what is left over. ``on``: how many containers each node holds, where that is known.
     ``overrides``: limits that were changed through the API, in force until the next change of the configuration.
     """
@@ -82,6 +83,7 @@ class ServiceState(Answer, frozen=True, kw_only=True):
     failed: Count
     failure: str
     on: Mapping[str, int]
+    start_seconds: Mapping[str, float]
     paused: Paused | None
     overrides: Mapping[str, Any]
     reason: str

@@ -90,6 +90,7 @@ class Observer:
             failed=counts.failed,
             failure=counts.failure,
             on=dict(counts.on),
+            start_seconds=dict(counts.start_seconds),
             paused=None if pause is None else Paused(direction=pause.direction.value, until=pause.until),
             overrides=dict(self._overrides.changes.get(name, {})),
             reason=reason,

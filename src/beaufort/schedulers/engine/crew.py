@@ -34,6 +34,9 @@ STOP = 600.0
 PAUSE = 1.0
 """Seconds before something is asked again that the engine has refused."""
 
+WARM_UP = 0.5
+"""Seconds that a container without a health check may take to load what it needs, before it is paused."""
+
 LEAVE = 5.0
 """Seconds that what is being made may take, when we leave, to become whole."""
 
@@ -215,6 +218,10 @@ class Crew:
             await self._start_it(held)
 
     async def _pause(self, held: Held) -> SchedulerError | None:
+        if not held.checked:
+            await asyncio.sleep(WARM_UP)
+        if held.phase is not Phase.WARMING:
+            return None
         try:
             await self._keeper.pause(held)
         except Refusal as refusal:
