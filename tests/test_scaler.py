@@ -26,6 +26,7 @@ from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
 from beaufort.protocols import View
 from beaufort.scaler import Scaler
+from beaufort.standing import paces
 from play import HIGH, LOW, PER_ONE, SWIFT, Play, running, scope, slots
 
 # Growth and preemption.
@@ -428,3 +429,16 @@ def test_a_standing_tells_each_stage_of_the_newest_decision() -> None:
 def test_before_the_first_decision_a_standing_knows_nothing() -> None:
     standing = Scaler(scope()).standing(1000.0, "high")
     assert (standing.latest, standing.wish, standing.granted, standing.lack) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("learnt", "told"),
+    [
+        pytest.param({}, "", id="nothing"),
+        pytest.param(
+            {"new": 0.13, "paused": 0.0091}, "a start takes 9.1 ms paused, 130 ms new", id="the quickest first"
+        ),
+    ],
+)
+def test_what_starts_take_is_told_in_words(learnt: dict[str, float], told: str) -> None:
+    assert paces(learnt) == told
