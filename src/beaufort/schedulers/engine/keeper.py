@@ -13,8 +13,6 @@ from beaufort.schedulers.engine.held import Held, Phase
 
 __all__ = ["Keeper"]
 
-KEPT = (Phase.WARMING, Phase.PAUSED, Phase.LEAVING)
-
 
 class Keeper:
     def __init__(self, client: Client, fleet: Fleet, freezer: Freezer) -> None:
@@ -44,10 +42,8 @@ class Keeper:
                 self._discard(held)
 
     def missing(self, service: str, standby: Standby) -> list[tuple[Phase, str]]:
-        """What is to be made: the phase that it is to be in, and how it is to be paused. What is being removed has to be
-        gone before others take its memory.
-        """
-        kept = [held for phase in KEPT for held in self._fleet.ready(service, phase)]
+        """What is to be made: the phase that it is to be in, and how it is to be paused."""
+        kept = [*self._fleet.ready(service, Phase.WARMING), *self._fleet.ready(service, Phase.PAUSED)]
         lacking = standby.kept - len(kept)
         frozen = min(max(0, lacking), max(0, standby.frozen - sum(held.still == "frozen" for held in kept)))
         created = standby.created - len(self._fleet.ready(service, Phase.SPARE))
