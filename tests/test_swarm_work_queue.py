@@ -20,7 +20,7 @@ from swarm_rig import Swarm, swarm
 from swarm_run import EACH, running
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "work-queue"
-JOBS = 280
+JOBS = 420
 
 
 @pytest.fixture
