@@ -1,0 +1,235 @@
+"""Sees to it that Marathon wants as many tasks of each service as have been asked for, one change of an app at a time.
+
+While a deployment of ours locks an app, what is asked for is accepted, and is sent as soon as the lock is off. One of others is
+waited for, and is told if that takes long. Nothing is ever forced on others, unless ``force`` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from beaufort.model import Service
+from beaufort.protocols import Rejected, SchedulerError, Unreachable
+from beaufort.schedulers.apps.answers import Result
+from beaufort.schedulers.apps.change import Kill, Put, change
+from beaufort.schedulers.apps.ledger import Ledger
+from beaufort.schedulers.apps.locks import Aim, Locks
+from beaufort.schedulers.apps.lookout import Lookout
+from beaufort.schedulers.apps.marathons import Marathons
+from beaufort.schedulers.apps.turn import Turn
+from beaufort.schedulers.apps.words import delayed, unfit
+from beaufort.schedulers.calls import WORK, Refusal
+
+__all__ = ["Orders"]
+
+OTHERS = 5.0
+"""Seconds that a deployment of others is waited for before it is told that it is in the way."""
+
+SLOW = 1.0
+"""Seconds after which a growth that still goes on is stopped for a further one. For a shrinking it is stopped at once."""
+
+UNFIT, UNOFFERED = 1.5, 10.0
+"""Seconds after which what waits to be launched is taken back: when no offer does, and when there is none."""
+
+TRYING = 25.0
+"""Seconds after which we no longer decide anew about an app that others have changed in the meantime."""
+
+WRONG = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
+
+
+@dataclass(eq=False, slots=True)
+class _Order:
+    service: Service
+    count: int
+    since: float
+    accepted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def accept(self, error: SchedulerError | None = None) -> bool:
+        """Whether there was somebody left to tell."""
+        if self.accepted.done():
+            return False
+        if error is None:
+            self.accepted.set_result(None)
+        else:
+            self.accepted.set_exception(error)
+        return True
+
+
+class Orders:
+    """``watched``: the names of the services in the configuration. Nothing is removed or taken back before we were asked
+    to act.
+    """
+
+    def __init__(
+        self, marathons: Marathons, ledger: Ledger, lookout: Lookout, tasks: asyncio.TaskGroup, *, force: bool
+    ) -> None:
+        self.watched: Collection[str] = ()
+        self._marathons = marathons
+        self._ledger = ledger
+        self._lookout = lookout
+        self._tasks = tasks
+        self._force = {"force": "true"} if force else {}
+        self._locks = Locks(marathons, ledger)
+        self._kills: Turn[Kill] = Turn(tasks, self._kill, _is_shared)
+        self._falls: Turn[Put] = Turn(tasks, self._put, _is_shared)
+        self._rises: Turn[Put] = Turn(tasks, self._put, _is_shared)
+        self._renewals: Turn[Put] = Turn(tasks, self._renew, _is_shared)
+        self._orders: dict[str, _Order] = {}
+        self._working: set[str] = set()
+        self._lacking: dict[str, tuple[int, float]] = {}
+        self._acting = False
+
+    async def bring(self, service: Service, count: int) -> None:
+        """Of several requests the latest holds. Returns when it is accepted. Raises SchedulerError."""
+        self._acting = True
+        order = self._order(service, count)
+        await order.accepted
+
+    def _order(self, service: Service, count: int) -> _Order:
+        name = service.name
+        before, order = self._orders.get(name), _Order(service, count, _now())
+        if before is not None:
+            before.accept()
+        self._orders[name] = order
+        if name not in self._working:
+            self._working.add(name)
+            self._tasks.create_task(self._work(name), name=f"marathon {name}")
+        return order
+
+    async def _work(self, name: str) -> None:
+        """Until the latest order has been carried out."""
+        try:
+            while (order := self._orders.get(name)) is not None:
+                try:
+                    done = await self._carry_out(order)
+                except SchedulerError as error:
+                    done = True
+                    self._ledger.forget(name)
+                    if not order.accept(error) and not isinstance(error, Unreachable):
+                        self._ledger.fail(name, str(error))
+                if done and self._orders.get(name) is order:
+                    del self._orders[name]
+                    order.accept()
+        finally:
+            self._working.discard(name)
+
+    async def _carry_out(self, order: _Order) -> bool:
+        """False where it must be looked at again first."""
+        name, ledger = order.service.name, self._ledger
+        await self._lookout.ready()
+        if ledger.is_awaited(name) or ledger.adopt(order.service):
+            await self._lookout.look()
+        wanted = change(order.service, ledger.deployment, ledger.apps(name), ledger.standing(name), order.count)
+        if wanted is None:
+            ledger.forget(name)
+        elif ledger.locks(name) and not self._force:
+            await self._unlock(order)
+        else:
+            return await self._send(order, wanted)
+        return wanted is None
+
+    async def _send(self, order: _Order, wanted: Kill | Put) -> bool:
+        """False where others were faster: it is locked now, or a task has ended."""
+        name = order.service.name
+        turn, aim = self._by(wanted)
+        try:
+            deployment = await turn.ask(wanted)
+        except Refusal as refusal:
+            is_late = refusal.status == HTTPStatus.CONFLICT or (isinstance(wanted, Kill) and refusal.status in WRONG)
+            if not is_late or _now() >= order.since + TRYING:
+                raise (Rejected if refusal.status in WRONG else SchedulerError)(f"{name}: {refusal.words}") from refusal
+            await self._lookout.look()
+            return False
+        self._locks.made(deployment, aim)
+        self._ledger.ask(name, order.count, wanted.tasks if isinstance(wanted, Kill) else ())
+        return True
+
+    def _by(self, wanted: Kill | Put) -> tuple[Turn[Any], Aim]:
+        """Downs and ups never share a deployment: those end soon, and these may not."""
+        if isinstance(wanted, Kill):
+            return self._kills, Aim.FEWER
+        if wanted.renews:
+            return self._renewals, Aim.ANEW
+        return (self._rises, Aim.MORE) if wanted.grows else (self._falls, Aim.FEWER)
+
+    async def _kill(self, kills: Sequence[Kill]) -> str:
+        body = {"ids": [task for kill in kills for task in kill.tasks]}
+        query = {"scale": "true", **self._force}
+        return (
+            await self._marathons.ask("POST", "/v2/tasks/delete", Result, within=WORK, query=query, body=body)
+        ).deployment_id
+
+    async def _put(self, puts: Sequence[Put]) -> str:
+        return await self._replace([put.body for put in puts], "true")
+
+    async def _renew(self, puts: Sequence[Put]) -> str:
+        return await self._replace([put.body for put in puts], "false")
+
+    async def _replace(self, apps: Sequence[Mapping[str, Any]], partial: str) -> str:
+        query = {"partialUpdate": partial, **self._force}
+        return (await self._marathons.ask("PUT", "/v2/apps", Result, within=WORK, query=query, body=apps)).deployment_id
+
+    # What is in the way.
+
+    async def _unlock(self, order: _Order) -> None:
+        """Returns after the next list, when what locks the app has been seen to."""
+        name = order.service.name
+        others = await self._locks.of_others(name)
+        if others:
+            if _now() >= order.since + OTHERS:
+                app = self._ledger.apps(name)[0].id
+                raise SchedulerError(f"{name}: {app} is locked by the deployment {others[0].words} of others")
+        else:
+            self._ledger.want(name, order.count)
+            order.accept()
+            fewer = order.count < self._ledger.standing(name).wanted
+            if self._locks.are_known_to_grow(self._ledger.locks(name)) and (fewer or _now() >= order.since + SLOW):
+                await self._locks.stop(name)
+        await self._lookout.next()
+
+    # What comes of it.
+
+    def attend(self) -> None:
+        """Takes back, after a while, what can't be launched: others need not wait behind it."""
+        if not self._acting:
+            return
+        now = _now()
+        lacking = {}
+        for name in self._ledger.waiting():
+            there = len(self._ledger.standing(name).serving)
+            known = self._lacking.get(name)
+            goes_on = known is None or known[0] != there or delayed(self._ledger.queued(name), "")
+            lacking[name] = (there, now) if goes_on or known is None else known
+        self._lacking = lacking
+        for name, (there, since) in lacking.items():
+            if name not in self._working and (words := self._why_taken_back(name, now - since)):
+                self._ledger.fail(name, words, self._ledger.standing(name).waiting)
+                self._order(Service(name, 1), there)
+
+    def _why_taken_back(self, name: str, waited: float) -> str:
+        queued = self._ledger.queued(name)
+        if not self._locks.are_ours(self._ledger.locks(name)):
+            return ""
+        words = unfit(queued)
+        if words and waited >= UNFIT:
+            return words
+        return f"no offer of the cluster came in {UNOFFERED:g} s" if waited >= UNOFFERED else ""
+
+    async def sweep(self) -> None:
+        """Removes what we have made, that has left the configuration, and of which there is nothing."""
+        for app in self._ledger.strays(self.watched) if self._acting else ():
+            with suppress(SchedulerError):
+                await self._marathons.tell("DELETE", f"/v2/apps{app.id}", query={"force": "false"})
+
+
+def _is_shared(error: SchedulerError) -> bool:
+    return isinstance(error, Refusal) and error.status in {*WRONG, HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN}
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
