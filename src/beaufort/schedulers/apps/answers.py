@@ -120,7 +120,7 @@ class Deployment(Struct, rename="camel"):
 Deployments = list[Deployment]
 
 
-class Declined(Struct):
+class Declined(Struct, frozen=True):
     """At this step of looking at offers, so many of those that came so far were found not to do, for this ``reason``."""
 
     reason: str
@@ -128,13 +128,13 @@ class Declined(Struct):
     processed: int = 0
 
 
-class Summary(Struct, rename="camel"):
+class Summary(Struct, frozen=True, rename="camel"):
     processed_offers_count: int = 0
     unused_offers_count: int = 0
     reject_summary_last_offers: list[Declined] = []
 
 
-class Delay(Struct, rename="camel"):
+class Delay(Struct, frozen=True, rename="camel"):
     time_left_seconds: float = 0.0
     overdue: bool = True
 

@@ -15,12 +15,12 @@ from beaufort.schedulers.framework.answers import GetAgents, Listed, Resource, V
 __all__ = ["State", "capacity"]
 
 
-class Label(Struct):
+class Label(Struct, frozen=True):
     key: str
     value: str = ""
 
 
-class Labels(Struct):
+class Labels(Struct, frozen=True):
     labels: list[Label] = []
 
 
@@ -35,12 +35,12 @@ class Task(Struct):
         return {each.key: each.value for each in self.labels.labels}
 
 
-class GetTasks(Struct):
+class GetTasks(Struct, frozen=True):
     tasks: list[Task] = []
 
 
 class GetState(Struct):
-    get_agents: GetAgents = GetAgents()
+    get_agents: GetAgents
     get_tasks: GetTasks = GetTasks()
 
 
