@@ -107,13 +107,18 @@ def service(**options: Any) -> Service:
     return Service("web", 1, resources=SMALL, launch=Launch(("run",), options=MarathonLaunch(**options)))
 
 
-def asked(app: App, count: int, web: Service | None = None) -> Kill | Put | None:
-    return change(web or service(app=app.id), "one", [app], standing(app, "web", (), by_agent=True), count)
+def asked(app: App, count: int, web: Service | None = None, *, withdraws: bool = False) -> Kill | Put | None:
+    stands = standing(app, "web", (), by_agent=True)
+    return change(web or service(app=app.id), "one", [app], stands, count, withdraws=withdraws)
+
+
+def asked_of_nothing(web: Service, count: int, *apps: App) -> Kill | Put | None:
+    return change(web, "one", apps, Standing(), count, withdraws=False)
 
 
 def test_what_is_so_already_is_not_asked_for() -> None:
     assert asked(app(1, task(1)), 1) is None
-    assert change(service(), "one", [], Standing(), 0) is None
+    assert asked_of_nothing(service(), 0) is None
 
 
 def test_more_are_asked_for_by_their_number() -> None:
@@ -126,12 +131,15 @@ def test_those_that_go_are_named() -> None:
     assert asked(stands, 1) == Kill("/beaufort/one/web", ("web.2", "web.3"))
 
 
-def test_what_has_not_been_launched_goes_first() -> None:
-    assert asked(app(3, task(1)), 1) == Put({"id": "/beaufort/one/web", "instances": 1}, grows=False)
+def test_what_has_not_been_launched_goes_first_where_marathon_would_have_it_so() -> None:
+    fewer = Put({"id": "/beaufort/one/web", "instances": 1}, grows=False)
+    assert asked(app(3, task(1)), 1, withdraws=True) == fewer
+    assert asked(app(3, task(1)), 2) == Kill("/beaufort/one/web", ("web.1",)), "later versions let it wait on"
+    assert asked(app(3, task(1)), 0) == replace(fewer, body={"id": "/beaufort/one/web", "instances": 0})
 
 
 def test_an_app_that_is_not_there_is_made() -> None:
-    made = change(service(), "one", [], Standing(), 2)
+    made = asked_of_nothing(service(), 2)
     assert isinstance(made, Put)
     assert (made.app, made.body["instances"], made.grows, made.renews) == ("/beaufort/one/web", 2, True, False)
 
@@ -146,12 +154,12 @@ def test_an_app_that_is_not_there_is_made() -> None:
 )
 def test_what_can_not_be_made_is_rejected(web: Service, words: str) -> None:
     with pytest.raises(Rejected, match=words):
-        change(web, "one", [], Standing(), 1)
+        asked_of_nothing(web, 1)
 
 
 def test_two_apps_for_one_service_are_rejected() -> None:
     with pytest.raises(Rejected, match="web: expected one app, got /a and /b"):
-        change(service(label="team=shop"), "one", [app(1, id_="/a"), app(1, id_="/b")], Standing(), 1)
+        asked_of_nothing(service(label="team=shop"), 1, app(1, id_="/a"), app(1, id_="/b"))
 
 
 def made(count: int, *tasks: dict[str, Any]) -> App:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ __all__ = [
     "Deployments",
     "Event",
     "Failure",
+    "Info",
     "Locked",
     "One",
     "Queue",
@@ -77,6 +79,15 @@ class Apps(Struct):
 
 class One(Struct):
     app: App
+
+
+class Info(Struct):
+    version: str = ""
+
+    @property
+    def number(self) -> tuple[int, ...]:
+        """As far as it is numbers: (1, 11, 24)."""
+        return tuple(int(part) for part in re.findall(r"\d+", self.version.partition("-")[0]))
 
 
 class Result(Struct, rename="camel"):

@@ -37,8 +37,12 @@ class Put:
         return str(self.body["id"])
 
 
-def change(service: Service, deployment: str, apps: Sequence[App], standing: Standing, count: int) -> Kill | Put | None:
-    """None where it is so already. Raises Rejected for what can't be."""
+def change(  # noqa: PLR0913 - all that it depends on
+    service: Service, deployment: str, apps: Sequence[App], standing: Standing, count: int, *, withdraws: bool
+) -> Kill | Put | None:
+    """None where it is so already. ``withdraws``: whether Marathon, asked for fewer, takes back first what has not been
+    launched. Raises Rejected for what can't be.
+    """
     name = service.name
     if len(apps) > 1:
         raise Rejected(f"{name}: expected one app, got {' and '.join(each.id for each in apps)}")
@@ -47,9 +51,8 @@ def change(service: Service, deployment: str, apps: Sequence[App], standing: Sta
     found = apps[0]
     if count and is_made(found) and (anew := _renewed(service, deployment, found, count)) is not None:
         return anew
-    if count < standing.wanted and not standing.waiting:
-        # These are named. Where some have not been launched yet Marathon takes those back first, and then goes by the same order.
-        leaving = standing.serving[: standing.wanted - count]
+    leaving = standing.serving[: max(0, standing.wanted - count)]
+    if leaving and len(leaving) == standing.wanted - count and not (withdraws and standing.waiting):
         return Kill(found.id, tuple(each.id for each in leaving))
     if count != standing.wanted:
         return Put({"id": found.id, "instances": count}, grows=count > standing.wanted)

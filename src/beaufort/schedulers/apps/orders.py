@@ -17,12 +17,12 @@ from beaufort.model import Service
 from beaufort.protocols import Rejected, SchedulerError, Unreachable
 from beaufort.schedulers.apps.answers import Result
 from beaufort.schedulers.apps.change import Kill, Put, change
+from beaufort.schedulers.apps.lacking import Lacking
 from beaufort.schedulers.apps.ledger import Ledger
 from beaufort.schedulers.apps.locks import Aim, Locks
 from beaufort.schedulers.apps.lookout import Lookout
 from beaufort.schedulers.apps.marathons import Marathons
 from beaufort.schedulers.apps.turn import Turn
-from beaufort.schedulers.apps.words import delayed, unfit
 from beaufort.schedulers.calls import WORK, Refusal
 
 __all__ = ["Orders"]
@@ -32,9 +32,6 @@ OTHERS = 5.0
 
 SLOW = 1.0
 """Seconds after which a growth that still goes on is stopped for a further one. For a shrinking it is stopped at once."""
-
-UNFIT, UNOFFERED = 1.5, 10.0
-"""Seconds after which what waits to be launched is taken back: when no offer does, and when there is none."""
 
 TRYING = 25.0
 """Seconds after which we no longer decide anew about an app that others have changed in the meantime."""
@@ -81,7 +78,7 @@ class Orders:
         self._renewals: Turn[Put] = Turn(tasks, self._renew, _is_shared)
         self._orders: dict[str, _Order] = {}
         self._working: set[str] = set()
-        self._lacking: dict[str, tuple[int, float]] = {}
+        self._lacking = Lacking()
         self._acting = False
 
     async def bring(self, service: Service, count: int) -> None:
@@ -124,7 +121,14 @@ class Orders:
         await self._lookout.ready()
         if ledger.is_awaited(name) or ledger.adopt(order.service):
             await self._lookout.look()
-        wanted = change(order.service, ledger.deployment, ledger.apps(name), ledger.standing(name), order.count)
+        wanted = change(
+            order.service,
+            ledger.deployment,
+            ledger.apps(name),
+            ledger.standing(name),
+            order.count,
+            withdraws=self._marathons.withdraws,
+        )
         if wanted is None:
             ledger.forget(name)
         elif ledger.locks(name) and not self._force:
@@ -195,30 +199,27 @@ class Orders:
     # What comes of it.
 
     def attend(self) -> None:
-        """Takes back, after a while, what can't be launched: others need not wait behind it."""
-        if not self._acting:
-            return
-        now = _now()
-        lacking = {}
-        for name in self._ledger.waiting():
-            there = len(self._ledger.standing(name).serving)
-            known = self._lacking.get(name)
-            goes_on = known is None or known[0] != there or delayed(self._ledger.queued(name), "")
-            lacking[name] = (there, now) if goes_on or known is None else known
-        self._lacking = lacking
-        for name, (there, since) in lacking.items():
-            if name not in self._working and (words := self._why_taken_back(name, now - since)):
-                self._ledger.fail(name, words, self._ledger.standing(name).waiting)
-                self._order(Service(name, 1), there)
+        """What can't be launched is told, after a while, and others need not wait behind it: its lock is taken off. It is
+        taken back too where that ends nothing else.
+        """
+        if self._acting:
+            self._lacking.see(self._ledger, _now())
+            for name, words in list(self._lacking.news()):
+                if name not in self._working and self._locks.are_ours(self._ledger.locks(name)):
+                    self._lacking.told(name)
+                    standing = self._ledger.standing(name)
+                    self._ledger.fail(name, words, standing.waiting)
+                    self._give_up(name, len(standing.serving))
 
-    def _why_taken_back(self, name: str, waited: float) -> str:
-        queued = self._ledger.queued(name)
-        if not self._locks.are_ours(self._ledger.locks(name)):
-            return ""
-        words = unfit(queued)
-        if words and waited >= UNFIT:
-            return words
-        return f"no offer of the cluster came in {UNOFFERED:g} s" if waited >= UNOFFERED else ""
+    def _give_up(self, name: str, there: int) -> None:
+        if self._marathons.withdraws:
+            self._order(Service(name, 1), there)
+        elif self._ledger.locks(name):
+            self._tasks.create_task(self._take_off(name), name=f"marathon {name} lock")
+
+    async def _take_off(self, name: str) -> None:
+        with suppress(SchedulerError):  # it is there still, and is seen to when it is in the way
+            await self._locks.stop(name)
 
     async def sweep(self) -> None:
         """Removes what we have made, that has left the configuration, and of which there is nothing."""

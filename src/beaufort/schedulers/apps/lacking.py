@@ -1,0 +1,53 @@
+"""What waits to be launched for so long that it has to be told: since when, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from beaufort.schedulers.apps.ledger import Ledger
+from beaufort.schedulers.apps.words import delayed, unfit
+
+__all__ = ["Lacking"]
+
+UNFIT, UNOFFERED = 1.5, 10.0
+"""Seconds after which it is told: when no offer does, and when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """Of one service: with so many tasks ``there``, since then. ``reason``: why no offer does, if none does."""
+
+    there: int
+    since: float
+    waited: float = 0.0
+    reason: str = ""
+    is_told: bool = False
+
+
+class Lacking:
+    """A wait begins anew with each task that is launched, and while Marathon itself waits after failures."""
+
+    def __init__(self) -> None:
+        self._waits: dict[str, _Wait] = {}
+
+    def see(self, ledger: Ledger, now: float) -> None:
+        waits = {}
+        for name in ledger.waiting():
+            queued, there = ledger.queued(name), len(ledger.standing(name).serving)
+            wait = self._waits.get(name)
+            if wait is None or wait.there != there or delayed(queued, ""):
+                wait = _Wait(there, now)
+            waits[name] = replace(wait, waited=now - wait.since, reason=unfit(queued))
+        self._waits = waits
+
+    def news(self) -> Iterator[tuple[str, str]]:
+        """Service and reason, of each that has waited too long and has not been told."""
+        for name, wait in self._waits.items():
+            if wait.reason and wait.waited >= UNFIT and not wait.is_told:
+                yield name, wait.reason
+            elif wait.waited >= UNOFFERED and not wait.is_told:
+                yield name, f"no offer of the cluster came in {UNOFFERED:g} s"
+
+    def told(self, name: str) -> None:
+        self._waits[name] = replace(self._waits[name], is_told=True)
