@@ -27,7 +27,8 @@ from marathon_tasks import TasksApi
 
 __all__ = ["MarathonServer"]
 
-VERSION = "1.11.24"
+VERSION, KINDER = "1.11.24", "1.7.188"
+"""The newest, and one in which what waits goes before what runs."""
 
 
 class MarathonServer:
@@ -136,7 +137,7 @@ class MarathonServer:
         return json(
             {
                 "name": "marathon",
-                "version": VERSION,
+                "version": VERSION if self.settings.waiting_last else KINDER,
                 "buildref": "unknown",
                 "elected": True,
                 "leader": leader.address if leader else None,

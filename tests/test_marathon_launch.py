@@ -64,6 +64,7 @@ def test_an_app_has_what_its_service_says() -> None:
         "id": "/beaufort/one/web",
         "args": ["run", "it"],
         "env": {"A": "1"},
+        "portDefinitions": [],
         "cpus": 0.5,
         "mem": 64.0,
         "constraints": [["@hostname", "MAX_PER", "2"], ["zone", "GROUP_BY"]],

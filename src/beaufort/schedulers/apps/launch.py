@@ -160,10 +160,11 @@ def app(service: Service, deployment: str, instances: int) -> dict[str, Any]:
             "constraints": [_constraint(text) for text in launch.constraints],
             "container": _container(service.launch.image, launch),
             "networks": _networks(launch) if service.launch.image is not None else [],
-            "portDefinitions": _ports(launch) if _is_on_host(launch) else [],
             "healthChecks": _health(launch),
         }
     )
+    if _is_on_host(launch):
+        ours["portDefinitions"] = _ports(launch)  # if nothing is said, Marathon takes one port
     ours |= {
         "id": _id(deployment, service.name),
         "labels": labels,
