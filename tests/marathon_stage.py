@@ -1,23 +1,26 @@
-"""A stage for the Marathon driver: the stand-in for Marathon, over tasks in memory or on a real Mesos."""
+"""A stage for the Marathon driver: the stand-in for Marathon, in virtual time, over tasks in memory."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from beaufort.model import Launch, Resources, Service
+from beaufort.protocols import ContainerScheduler
 from beaufort.schedulers.apps.launch import MarathonLaunch
 from beaufort.schedulers.marathon import Marathon
 from marathon_memory import Memory, Program
 from marathon_server import MarathonServer
+from marathon_settings import Settings
 
-__all__ = ["SMALL", "MarathonStage"]
+__all__ = ["SMALL", "MarathonStage", "serving"]
 
 SMALL = Resources(cpu=0.1, memory=32 * 2**20)
 
 
 class MarathonStage:
-    """In virtual time, with tasks in memory."""
-
     def __init__(self, server: MarathonServer, memory: Memory) -> None:
         self.server = server
         self.memory = memory
@@ -28,6 +31,10 @@ class MarathonStage:
     def service(self, name: str, *, grace: float = 10.0, resources: Resources = SMALL, **options: Any) -> Service:
         launch = Launch(("sleep", "1000"), None, {"A": "=b"}, grace, MarathonLaunch(**options))
         return Service(name, priority=1, resources=resources, launch=launch)
+
+    def found(self, name: str, **options: Any) -> Service:
+        """Of others: an app by its id, or by a label."""
+        return Service(name, priority=1, resources=SMALL, launch=Launch(options=MarathonLaunch(**options)))
 
     def stubborn(self, name: str) -> Service:
         self.memory.programs[f"/beaufort/one/{name}"] = Program(stop=2.0)
@@ -43,3 +50,26 @@ class MarathonStage:
     async def kill(self, service: str) -> None:
         tasks = [each for each in self.memory.tasks(f"/beaufort/one/{service}") if each.state == "TASK_RUNNING"]
         self.memory.end(tasks[0].instance.task_id, "TASK_FAILED", "Command exited with status 1")
+
+    def ids(self, service: str) -> set[str]:
+        """The tasks of a service that there are, whatever they do."""
+        return {each.instance.task_id for each in self.memory.tasks(f"/beaufort/one/{service}")}
+
+    def writes(self) -> list[str]:
+        """The changes that were asked for, in their order."""
+        return [each for each in self.server.members[0].calls if not each.startswith("GET")]
+
+    async def together(self, scheduler: ContainerScheduler, services: Iterable[Service], count: int) -> None:
+        """All of them are scaled in one turn."""
+        async with asyncio.TaskGroup() as tasks:
+            for each in services:
+                tasks.create_task(scheduler.scale(each, count))
+
+
+@asynccontextmanager
+async def serving(
+    memory: Memory | None = None, settings: Settings | None = None, **options: Any
+) -> AsyncIterator[MarathonStage]:
+    memory = memory or Memory()
+    async with MarathonServer(memory, settings=settings, **options) as server:
+        yield MarathonStage(server, memory)

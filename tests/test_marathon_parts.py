@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from beaufort.model import Launch, Node, Resources, Service
-from beaufort.protocols import Rejected, SchedulerError, Unreachable
+from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 from beaufort.quantity import Secret
 from beaufort.schedulers.apps import launch
 from beaufort.schedulers.apps.answers import App, Deployment, Event, Queued
 from beaufort.schedulers.apps.capacity import State, capacity
-from beaufort.schedulers.apps.change import Kill, Put, change
+from beaufort.schedulers.apps.change import Kill, Put, View, Wait, change
 from beaufort.schedulers.apps.launch import MarathonLaunch
 from beaufort.schedulers.apps.ledger import Ledger
 from beaufort.schedulers.apps.marathons import addresses, credentials
@@ -107,13 +107,13 @@ def service(**options: Any) -> Service:
     return Service("web", 1, resources=SMALL, launch=Launch(("run",), options=MarathonLaunch(**options)))
 
 
-def asked(app: App, count: int, web: Service | None = None, *, withdraws: bool = False) -> Kill | Put | None:
-    stands = standing(app, "web", (), by_agent=True)
-    return change(web or service(app=app.id), "one", [app], stands, count, withdraws=withdraws)
+def asked(app: App, count: int, web: Service | None = None, **view: Any) -> Kill | Put | Wait | None:
+    stands = View(standing(app, "web", (), by_agent=True), **view)
+    return change(web or service(app=app.id), "one", [app], stands, count)
 
 
-def asked_of_nothing(web: Service, count: int, *apps: App) -> Kill | Put | None:
-    return change(web, "one", apps, Standing(), count, withdraws=False)
+def asked_of_nothing(web: Service, count: int, *apps: App) -> Kill | Put | Wait | None:
+    return change(web, "one", apps, View(Standing()), count)
 
 
 def test_what_is_so_already_is_not_asked_for() -> None:
@@ -125,17 +125,44 @@ def test_more_are_asked_for_by_their_number() -> None:
     assert asked(app(1, task(1)), 3) == Put({"id": "/beaufort/one/web", "instances": 3}, grows=True)
 
 
+WEB = "/beaufort/one/web"
+
+
 def test_those_that_go_are_named() -> None:
     """Not yet serving before the youngest."""
     stands = app(3, task(1), task(2, "TASK_STAGING"), task(3))
-    assert asked(stands, 1) == Kill("/beaufort/one/web", ("web.2", "web.3"))
+    assert asked(stands, 1) == Kill(WEB, ("web.2", "web.3"), 1)
 
 
-def test_what_has_not_been_launched_goes_first_where_marathon_would_have_it_so() -> None:
-    fewer = Put({"id": "/beaufort/one/web", "instances": 1}, grows=False)
-    assert asked(app(3, task(1)), 1, withdraws=True) == fewer
-    assert asked(app(3, task(1)), 2) == Kill("/beaufort/one/web", ("web.1",)), "later versions let it wait on"
-    assert asked(app(3, task(1)), 0) == replace(fewer, body={"id": "/beaufort/one/web", "instances": 0})
+@pytest.mark.parametrize(
+    ("count", "change"),
+    [
+        pytest.param(4, Kill(WEB, ("web.3",), 4), id="what starts goes first"),
+        pytest.param(3, Kill(WEB, ("web.3",), 4), id="what runs stays as long as it may, and what waits is for later"),
+        pytest.param(1, Kill(WEB, ("web.3", "web.2"), 3), id="what runs goes as far as it must"),
+        pytest.param(0, Put({"id": WEB, "instances": 0}, grows=False), id="all go"),
+    ],
+)
+def test_what_waits_to_be_launched_has_no_name_to_go_by(count: int, change: Kill | Put) -> None:
+    assert asked(app(5, task(1), task(2), task(3, "TASK_STAGING")), count) == change
+
+
+def test_what_waits_is_waited_for_where_nothing_else_should_go() -> None:
+    assert asked(app(3, task(1), task(2)), 2) == Wait()
+
+
+def test_what_waits_is_taken_back_where_that_is_marathons_way() -> None:
+    assert asked(app(3, task(1)), 2, withdraws=True) == Put({"id": WEB, "instances": 2}, grows=False)
+
+
+def test_what_can_not_be_launched_counts_for_nothing() -> None:
+    stands = app(3, task(1), task(2))
+    assert asked(stands, 2, lacks="too little") is None
+    for count in (1, 0):
+        fewer = Put({"id": WEB, "instances": count}, grows=False)
+        assert asked(stands, count, lacks="too little") == fewer, "a name would make room for it"
+    with pytest.raises(NoRoom, match="web: too little"):
+        asked(stands, 3, lacks="too little")
 
 
 def test_an_app_that_is_not_there_is_made() -> None:

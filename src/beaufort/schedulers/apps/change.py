@@ -7,21 +7,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from beaufort.model import Service
-from beaufort.protocols import Rejected
+from beaufort.protocols import NoRoom, Rejected
 from beaufort.schedulers.apps.answers import App
 from beaufort.schedulers.apps.launch import LAUNCH, app, check, said
 from beaufort.schedulers.apps.ledger import is_made
 from beaufort.schedulers.apps.standing import Standing
 
-__all__ = ["Kill", "Put", "change"]
+__all__ = ["Kill", "Put", "View", "Wait", "change"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of an app. ``lacks``: why what waits to be launched can't be, if it can't: then it counts for nothing.
+    ``withdraws``: whether Marathon, asked for fewer, takes back first what has not been launched.
+    """
+
+    standing: Standing
+    lacks: str = ""
+    withdraws: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """These tasks of an app are to end, and as many fewer are wanted."""
+    """These tasks of an app are to end, and as many fewer are wanted: so many are ``left``."""
 
     app: str
     tasks: tuple[str, ...]
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +49,41 @@ class Put:
         return str(self.body["id"])
 
 
-def change(  # noqa: PLR0913 - all that it depends on
-    service: Service, deployment: str, apps: Sequence[App], standing: Standing, count: int, *, withdraws: bool
-) -> Kill | Put | None:
-    """None where it is so already. ``withdraws``: whether Marathon, asked for fewer, takes back first what has not been
-    launched. Raises Rejected for what can't be.
-    """
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be asked for before more is known."""
+
+
+def change(service: Service, deployment: str, apps: Sequence[App], view: View, count: int) -> Kill | Put | Wait | None:
+    """None where it is so already. Raises Rejected for what can't be, NoRoom for what Marathon can't launch."""
     name = service.name
     if len(apps) > 1:
         raise Rejected(f"{name}: expected one app, got {' and '.join(each.id for each in apps)}")
     if not apps:
         return _made(service, deployment, count)
-    found = apps[0]
+    found, there = apps[0], len(view.standing.serving)
     if count and is_made(found) and (anew := _renewed(service, deployment, found, count)) is not None:
         return anew
-    leaving = standing.serving[: max(0, standing.wanted - count)]
-    if leaving and len(leaving) == standing.wanted - count and not (withdraws and standing.waiting):
-        return Kill(found.id, tuple(each.id for each in leaving))
-    if count != standing.wanted:
-        return Put({"id": found.id, "instances": count}, grows=count > standing.wanted)
-    return None
+    if view.lacks and count >= there:
+        if count > there:
+            raise NoRoom(f"{name}: {view.lacks}")
+        return None
+    if count < view.standing.wanted:
+        return _fewer(found.id, view, count)
+    return Put({"id": found.id, "instances": count}, grows=True) if count > view.standing.wanted else None
+
+
+def _fewer(app: str, view: View, count: int) -> Kill | Put | Wait:
+    """Those that go are named. What waits to be launched has no name yet: it is launched first, and then it is the first
+    to go. What can't be launched would be as soon as room is made: there Marathon chooses, and so it does where all go, or
+    where it would take back first what waits.
+    """
+    serving, wanted = view.standing.serving, view.standing.wanted
+    if view.standing.waiting and (view.withdraws or view.lacks or not count):
+        return Put({"id": app, "instances": count}, grows=False)
+    starting = len(serving) - view.standing.running
+    going = serving[: min(wanted - count, max(len(serving) - count, starting))]
+    return Kill(app, tuple(each.id for each in going), wanted - len(going)) if going else Wait()
 
 
 def _made(service: Service, deployment: str, count: int) -> Put | None:

@@ -10,8 +10,11 @@ from beaufort.schedulers.apps.words import delayed, unfit
 
 __all__ = ["Lacking"]
 
-UNFIT, UNOFFERED = 1.5, 10.0
-"""Seconds after which it is told: when no offer does, and when there is none."""
+UNFIT, UNOFFERED = 1.5, 6.0
+"""Seconds after which it is told: when no offer does, and when there is none. Marathon asks for offers every 5 s at most."""
+
+
+UNKNOWN = f"no offer of the cluster came in {UNOFFERED:g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,11 @@ class Lacking:
             if wait.reason and wait.waited >= UNFIT and not wait.is_told:
                 yield name, wait.reason
             elif wait.waited >= UNOFFERED and not wait.is_told:
-                yield name, f"no offer of the cluster came in {UNOFFERED:g} s"
+                yield name, UNKNOWN
+
+    def known(self) -> dict[str, str]:
+        """Service and reason, of those that have been told and wait on."""
+        return {name: wait.reason or UNKNOWN for name, wait in self._waits.items() if wait.is_told}
 
     def told(self, name: str) -> None:
         self._waits[name] = replace(self._waits[name], is_told=True)

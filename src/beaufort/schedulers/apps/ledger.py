@@ -31,7 +31,8 @@ class _Asked:
 
 class Ledger:
     """Apps are ours by their labels, or because the configuration names them: ``adopted``, by their ids, and ``labelled``, by
-    a label; both lead to the name of ours. ``by_agent``: whether nodes are called by the ids of their agents, or by hosts.
+    a label; both lead to the name of ours. ``lacking``: why what waits of a service can't be launched, if so. ``by_agent``: whether nodes are called by the
+    ids of their agents, or by hosts.
 
     ``touched`` is set at the next change, and then replaced by another; ``looked`` after each list.
     """
@@ -42,6 +43,7 @@ class Ledger:
         self.failure: dict[str, str] = {}
         self.adopted: dict[str, str] = {}
         self.labelled: dict[tuple[str, str], str] = {}
+        self.lacking: Mapping[str, str] = {}
         self.nodes: tuple[Node, ...] = ()
         self.deployment = deployment
         self._by_agent = by_agent
@@ -106,20 +108,25 @@ class Ledger:
 
     def counts(self, services: Iterable[str], before: Mapping[str, int]) -> dict[str, Counts]:
         """By service, of these and of all that is held. ``before``: the failures that are not to be counted."""
-        counts = {}
-        for name in dict.fromkeys([*services, *self._apps, *self._asked, *self.failed]):
-            each = self.standing(name)
-            current = self._asked[name].count if name in self._asked else each.wanted
-            running, failed = min(each.running, current), self.failed[name] - before.get(name, 0)
-            counts[name] = Counts(
-                running=running,
-                starting=current - running,
-                stopping=each.stopping + max(0, len(each.serving) - current),
-                failed=failed,
-                failure=self._why(name) if failed else "",
-                on=each.on,
-            )
-        return counts
+        names = dict.fromkeys([*services, *self._apps, *self._asked, *self.failed])
+        return {name: self._count(name, before.get(name, 0)) for name in names}
+
+    def _count(self, name: str, before: int) -> Counts:
+        each, asked = self.standing(name), self._asked.get(name)
+        there, failed = len(each.serving), self.failed[name] - before
+        wanted = there if name in self.lacking else each.wanted
+        current = wanted if asked is None else asked.count
+        running = min(each.running, current)
+        # What has been accepted here and not by Marathon goes on to hold what it holds.
+        going = wanted if asked is not None and asked.stamp is None else there
+        return Counts(
+            running=running,
+            starting=current - running,
+            stopping=each.stopping + max(0, going - current),
+            failed=failed,
+            failure=self._why(name) if failed else "",
+            on=each.on,
+        )
 
     def _why(self, name: str) -> str:
         """The last failure, and that Marathon waits because of it."""
@@ -160,6 +167,12 @@ class Ledger:
         """What was wanted of it can't be had."""
         if self._asked.pop(name, None) is not None:
             self.touch()
+
+    def lack(self, lacking: Mapping[str, str]) -> None:
+        """What can't be launched, and why."""
+        if lacking.keys() != self.lacking.keys():
+            self.touch()
+        self.lacking = lacking
 
     def fail(self, name: str, words: str, count: int = 1) -> None:
         self.failed[name] += count

@@ -71,6 +71,10 @@ class Lookout:
             self._stir.set()
             await self.next()
 
+    def stir(self) -> None:
+        """Have a list made soon."""
+        self._stir.set()
+
     async def next(self) -> None:
         """Returns after the next list, whenever that is. Raises Unreachable if there can't be any."""
         await self._ledger.looked.wait()

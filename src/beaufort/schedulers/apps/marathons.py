@@ -119,8 +119,11 @@ class Marathons(Peers[Calls]):
         self.withdraws = False
 
     async def attempt(self, client: Calls) -> None:
-        with _leads(client):
-            info = await client.ask("GET", "/v2/info", Info)
+        try:
+            with _leads(client):
+                info = await client.ask("GET", "/v2/info", Info)
+        except Refusal as refusal:
+            raise Unreachable(f"the Marathon at {client.url} can't be read: {refusal}") from refusal
         self.withdraws = info.number < KEEPS_WAITING
 
     async def ask(self, method: str, path: str, kind: type[T], *, within: float = ANSWER, **options: Any) -> T:

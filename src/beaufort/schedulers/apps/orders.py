@@ -16,8 +16,9 @@ from typing import Any
 from beaufort.model import Service
 from beaufort.protocols import Rejected, SchedulerError, Unreachable
 from beaufort.schedulers.apps.answers import Result
-from beaufort.schedulers.apps.change import Kill, Put, change
+from beaufort.schedulers.apps.change import Kill, Put, View, Wait, change
 from beaufort.schedulers.apps.lacking import Lacking
+from beaufort.schedulers.apps.launch import said
 from beaufort.schedulers.apps.ledger import Ledger
 from beaufort.schedulers.apps.locks import Aim, Locks
 from beaufort.schedulers.apps.lookout import Lookout
@@ -93,7 +94,9 @@ class Orders:
         if before is not None:
             before.accept()
         self._orders[name] = order
-        if name not in self._working:
+        if name in self._working:
+            self._lookout.stir()  # it may wait for a list, and what it waits for may be another thing now
+        else:
             self._working.add(name)
             self._tasks.create_task(self._work(name), name=f"marathon {name}")
         return order
@@ -119,26 +122,24 @@ class Orders:
         """False where it must be looked at again first."""
         name, ledger = order.service.name, self._ledger
         await self._lookout.ready()
-        if ledger.is_awaited(name) or ledger.adopt(order.service):
+        is_missing = said(order.service).is_found and not ledger.apps(name)
+        if ledger.is_awaited(name) or ledger.adopt(order.service) or is_missing:
             await self._lookout.look()
-        wanted = change(
-            order.service,
-            ledger.deployment,
-            ledger.apps(name),
-            ledger.standing(name),
-            order.count,
-            withdraws=self._marathons.withdraws,
-        )
+        view = View(ledger.standing(name), ledger.lacking.get(name, ""), self._marathons.withdraws)
+        wanted = change(order.service, ledger.deployment, ledger.apps(name), view, order.count)
         if wanted is None:
             ledger.forget(name)
-        elif ledger.locks(name) and not self._force:
+            return True
+        if ledger.locks(name) and not self._force:
             await self._unlock(order)
-        else:
-            return await self._send(order, wanted)
-        return wanted is None
+            return False
+        if isinstance(wanted, Wait):
+            await self._pend(order)
+            return False
+        return await self._send(order, wanted)
 
     async def _send(self, order: _Order, wanted: Kill | Put) -> bool:
-        """False where others were faster: it is locked now, or a task has ended."""
+        """False where more is to be done, or others were faster: it is locked now, or a task has ended."""
         name = order.service.name
         turn, aim = self._by(wanted)
         try:
@@ -151,7 +152,7 @@ class Orders:
             return False
         self._locks.made(deployment, aim)
         self._ledger.ask(name, order.count, wanted.tasks if isinstance(wanted, Kill) else ())
-        return True
+        return not isinstance(wanted, Kill) or wanted.left == order.count
 
     def _by(self, wanted: Kill | Put) -> tuple[Turn[Any], Aim]:
         """Downs and ups never share a deployment: those end soon, and these may not."""
@@ -189,31 +190,39 @@ class Orders:
                 app = self._ledger.apps(name)[0].id
                 raise SchedulerError(f"{name}: {app} is locked by the deployment {others[0].words} of others")
         else:
-            self._ledger.want(name, order.count)
-            order.accept()
             fewer = order.count < self._ledger.standing(name).wanted
             if self._locks.are_known_to_grow(self._ledger.locks(name)) and (fewer or _now() >= order.since + SLOW):
                 await self._locks.stop(name)
+            await self._pend(order)
+            return
+        await self._lookout.next()
+
+    async def _pend(self, order: _Order) -> None:
+        """Accepts it, though it can't be sent yet. Returns after the next list."""
+        self._ledger.want(order.service.name, order.count)
+        order.accept()
         await self._lookout.next()
 
     # What comes of it.
 
     def attend(self) -> None:
-        """What can't be launched is told, after a while, and others need not wait behind it: its lock is taken off. It is
-        taken back too where that ends nothing else.
+        """What can't be launched is told, after a while, and nothing waits behind it: it locks nothing, and counts for
+        nothing. It is taken back too, where that ends nothing else.
         """
         if self._acting:
             self._lacking.see(self._ledger, _now())
             for name, words in list(self._lacking.news()):
-                if name not in self._working and self._locks.are_ours(self._ledger.locks(name)):
+                if self._locks.are_ours(self._ledger.locks(name)):
                     self._lacking.told(name)
-                    standing = self._ledger.standing(name)
-                    self._ledger.fail(name, words, standing.waiting)
-                    self._give_up(name, len(standing.serving))
+                    self._ledger.fail(name, words, self._ledger.standing(name).waiting)
+                    self._give_up(name)
+            self._ledger.lack({} if self._marathons.withdraws else self._lacking.known())
 
-    def _give_up(self, name: str, there: int) -> None:
+    def _give_up(self, name: str) -> None:
+        if name in self._working:
+            return  # it is told to whoever works on it
         if self._marathons.withdraws:
-            self._order(Service(name, 1), there)
+            self._order(Service(name, 1), len(self._ledger.standing(name).serving))
         elif self._ledger.locks(name):
             self._tasks.create_task(self._take_off(name), name=f"marathon {name} lock")
 
