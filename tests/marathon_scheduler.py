@@ -59,15 +59,16 @@ class Scheduler:
         self._chance = random.Random(settings.seed)
         self._turning = False
         self._checked: set[str] = set()
+        self._checking = False  # from the first app on
         self._waiting: list[Callable[[], None]] = []
         self._leading = True
         backend.attach(self)
-        self.clock.later(settings.scale_apps, self._scale_apps)
 
     # Leadership: what Mesos tells without a leader is heard by the next one.
 
     def lead(self, leading: bool) -> None:
-        self._leading = self.queue.open = leading
+        self._leading = leading
+        self.queue.lead(leading)
         if leading:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
@@ -102,6 +103,9 @@ class Scheduler:
             self.cancel(each, purge=not self.settings.purges_late)
         self.bus.publish("group_change_success", groupId="/", version=iso(plan.version))
         self.deployments.start(plan)
+        if not self._checking:
+            self._checking = True
+            self.clock.later(self.settings.scale_apps, self._scale_apps)
         self.soon()
         return plan
 
