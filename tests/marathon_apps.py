@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -154,8 +155,9 @@ class AppsApi:
         apps = {**scheduler.apps, **others}
         if id_ in scheduler.groups or any(id_.startswith(f"{each}/") for each in apps):
             raise invalid({"/": ["Groups and Applications may not have the same identifier."]})
-        taken = {port["port"] for app in apps.values() if app.id != id_ for port in app.spec.get("portDefinitions", [])}
-        spec = complete(id_, merged(before, update, partial=partial), taken)
+        ports = {id_: [each["port"] for each in app.spec.get("portDefinitions", [])] for id_, app in apps.items()}
+        own = ports.pop(id_, [])
+        spec = complete(id_, merged(before, update, partial=partial), own, chain.from_iterable(ports.values()))
         return Definition(id_, spec, now, now, now) if before is None else before.replaced(spec, now)
 
     def _back(self, before: Definition, update: Json) -> Definition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,10 @@ from typing import Any, Self
 
 import aiohttp
 
-__all__ = ["Answer", "Client"]
+__all__ = ["SMALL", "Answer", "Client"]
+
+SMALL: dict[str, Any] = {"cmd": "sleep 1000", "cpus": 0.1, "mem": 32, "portDefinitions": []}
+"""An app without an id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,22 @@ class Client:
         answer = await self.ask(method, path, body)
         assert answer.status in {200, 201}, answer
         return str(answer.headers["Marathon-Deployment-Id"])
+
+    async def told(self, app: str) -> Any:
+        return (await self.get(f"/v2/apps{app}"))["app"]
+
+    async def settled(self) -> None:
+        """No deployment runs any more, after all the (virtual) time that one needs."""
+        await asyncio.sleep(30)
+        assert await self.get("/v2/deployments") == []
+
+    async def running(self, app: str, count: int, **more: Any) -> list[str]:
+        """The ids of the app's tasks, once so many run."""
+        await self.made("PUT", f"/v2/apps{app}", {**SMALL, **more, "instances": count})
+        await self.settled()
+        tasks = (await self.get(f"/v2/apps{app}/tasks"))["tasks"]
+        assert [task["state"] for task in tasks] == ["TASK_RUNNING"] * count
+        return [task["id"] for task in tasks]
 
     @asynccontextmanager
     async def events(self, query: str = "") -> AsyncIterator[AsyncIterator[dict[str, Any]]]:

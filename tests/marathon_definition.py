@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from marathon_fields import FIELDS, shapes, values
@@ -66,7 +67,7 @@ def absolute(id_: str) -> str:
     """The id as Marathon keeps it. Raises Refusal if it is none."""
     if PATH.fullmatch(id_) is None or not id_.strip("/"):
         raise invalid({"/id": [f"must fully match regular expression '^{PATH.pattern}+$'"]})
-    return "/" + id_.strip("/")
+    return "/" + "/".join(each for each in id_.split("/") if each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +123,18 @@ def merged(before: Definition | None, update: Json, *, partial: bool) -> Json:
     return kept
 
 
-def complete(id_: str, spec: Json, taken: Iterable[int] = ()) -> Json:
-    """With all that Marathon fills in; ``taken`` are the service ports of other apps. Raises Refusal with all faults."""
+def complete(id_: str, spec: Json, own: Iterable[int] = (), taken: Iterable[int] = ()) -> Json:
+    """With all that Marathon fills in. Raises Refusal with all faults.
+
+    ``own`` are the service ports that the app had before, ``taken`` those of others.
+    """
     whole = {**DEFAULTS, **spec, "id": id_}
     whole["upgradeStrategy"] = {**UPGRADE, **whole.get("upgradeStrategy", {})}
     whole["labels"] = dict(whole["labels"])
     if whole.get("unreachableStrategy") != "disabled":
         whole["unreachableStrategy"] = {**UNREACHABLE, **whole.get("unreachableStrategy", {})}
     whole["healthChecks"] = [{**CHECK, **each} for each in whole.get("healthChecks", [])]
-    _ports(whole, set(taken))
+    _ports(whole, own, set(taken))
     if faults := values(whole):
         raise invalid(faults)
     return {key: value for key, value in whole.items() if value or key not in OMITTED}
@@ -141,14 +145,14 @@ def _check(update: Json) -> None:
         raise invalid(faults, "Invalid JSON")
 
 
-def _ports(whole: Json, taken: set[int]) -> None:
+def _ports(whole: Json, own: Iterable[int], taken: set[int]) -> None:
     """A service port for every port that has none. An app on the host's network that says nothing gets one port."""
     old = [{"port": each} for each in whole.pop("ports", [])]
     given = whole.get("portDefinitions", old or [{"port": 0, "name": "default"}])
     if whole["networks"][0].get("mode") != "host":
         whole.pop("portDefinitions", None)
         return
-    free = (each for each in SERVICE_PORTS if each not in taken)
+    free = iter(dict.fromkeys(each for each in chain(own, SERVICE_PORTS) if each not in taken))
     whole["portDefinitions"] = [
         {**PORT, **{key: value for key, value in each.items() if key != "port"}, "port": each.get("port") or next(free)}
         for each in given

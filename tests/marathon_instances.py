@@ -156,21 +156,20 @@ class Instances:
             "tasksUnhealthy": sum(each.health.alive is False for each in launched),
         }
 
-    def surplus(self, app: Definition, target: int, named: Collection[str], *, waiting_last: bool) -> list[Instance]:
+    def surplus(self, app: Definition, target: int, named: Collection[str]) -> list[Instance]:
         """Those that go, so that ``target`` are left: first the ``named`` ones (their ids), and these in any case."""
         there = [each for each in self.of(app.id) if each.counted]
         sentenced = [each for each in there if each.id in named]
-        rest = _ordered((each for each in there if each.id not in named), app, waiting_last=waiting_last)
+        rest = _ordered((each for each in there if each.id not in named), app)
         return [*sentenced, *rest][: max(len(there) - target, len(sentenced))]
 
 
-def _ordered(instances: Iterable[Instance], app: Definition, *, waiting_last: bool) -> list[Instance]:
-    """What is not there yet goes before what runs; of what runs, the youngest or the oldest."""
+def _ordered(instances: Iterable[Instance], app: Definition) -> list[Instance]:
+    """What is not there yet goes before what runs; of what runs, the youngest or the oldest. What waits for an offer, last."""
     sign = 1.0 if app.spec["killSelection"] == "OLDEST_FIRST" else -1.0
-    last = 5 if waiting_last else 0
     weights = {"Unreachable": 1, "Staging": 2, "Starting": 3, "Running": 4}
     youngest: list[tuple[int, float, int, Instance]] = [
-        (weights.get(each.condition, last), sign * (each.started or each.since), at, each)
+        (weights.get(each.condition, 5), sign * (each.started or each.since), at, each)
         for at, each in enumerate(instances)
     ]
     return [each for *_, each in sorted(youngest, key=lambda one: one[:3])]

@@ -62,8 +62,12 @@ class LaunchQueue:
         self._wanted: set[str] = set()
         self._revived = -settings.min_revive
         self._reviving = False
-        self.open = True
-        """Without a leader, no offer is taken."""
+        self._open = True
+
+    def lead(self, leading: bool) -> None:
+        """Without a leader, no offer is taken. A new one asks for offers anew."""
+        self._open = leading
+        self._wanted = set()
 
     # What waits.
 
@@ -84,7 +88,7 @@ class LaunchQueue:
         self._wanted = wanted
 
     def _revive(self) -> None:
-        if self._reviving or not self.open:
+        if self._reviving or not self._open:
             return
         self._reviving = True
         self._clock.later(self._revived + self._settings.min_revive - self._clock.now, self._revive_now)
@@ -98,7 +102,7 @@ class LaunchQueue:
 
     def offered(self, offers: Sequence[Offer]) -> None:
         for offer in offers:
-            placed = self._matched(offer) if self.open else []
+            placed = self._matched(offer) if self._open else []
             if placed:
                 self._backend.accept(offer, placed)
                 for each in placed:

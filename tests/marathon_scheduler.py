@@ -58,15 +58,17 @@ class Scheduler:
         self._backend = backend
         self._chance = random.Random(settings.seed)
         self._turning = False
+        self._checked: set[str] = set()
+        self._checking = False  # from the first app on
         self._waiting: list[Callable[[], None]] = []
         self._leading = True
         backend.attach(self)
-        self.clock.later(settings.scale_apps, self._scale_apps)
 
     # Leadership: what Mesos tells without a leader is heard by the next one.
 
     def lead(self, leading: bool) -> None:
-        self._leading = self.queue.open = leading
+        self._leading = leading
+        self.queue.lead(leading)
         if leading:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
@@ -98,11 +100,23 @@ class Scheduler:
         for app in plan.affected & target.keys():
             self.history.setdefault(app, []).append(target[app])
         for each in conflicts:
-            self.deployments.cancel(each)
+            self.cancel(each, purge=not self.settings.purges_late)
         self.bus.publish("group_change_success", groupId="/", version=iso(plan.version))
         self.deployments.start(plan)
+        if not self._checking:
+            self._checking = True
+            self.clock.later(self.settings.scale_apps, self._scale_apps)
         self.soon()
         return plan
+
+    def cancel(self, id_: str, *, purge: bool = True) -> None:
+        """It ends where it is. What it let wait for an offer waits no more, until somebody looks at the app again."""
+        affected = self.deployments[id_].plan.affected
+        self.deployments.cancel(id_)
+        for each in self.instances:
+            if purge and each.app.id in affected and each.condition == "Scheduled":
+                self._gone(each, "Killed")
+        self.soon()
 
     def revert(self, id_: str) -> Plan:
         """A new deployment back to what was before this one, for the apps that it changes."""
@@ -137,18 +151,20 @@ class Scheduler:
         if not self._leading:
             return
         self.deployments.turn()
-        for app in self.apps.values():
-            if not self.deployments.locking({app.id}):
-                self._keep(app)
+        checked, self._checked = self._checked & self.apps.keys(), set()
+        for app in checked:
+            if not self.deployments.locking({app}):
+                self._keep(self.apps[app])
         self.queue.turn()
 
     def _keep(self, app: Definition) -> None:
-        """Outside of deployments: what has ended is replaced, and what is too much ends."""
+        """What has ended is replaced, and what is too much ends; of an app that is locked, that is for its deployment."""
         self.end(self.surplus(app, app.instances, frozenset()))
         there = sum(each.condition != "UnreachableInactive" for each in self.of(app.id))
         self.schedule(app, app.instances - there)
 
     def _scale_apps(self) -> None:
+        self._checked |= self.apps.keys()
         self.soon()
         self.clock.later(self.settings.scale_apps, self._scale_apps)
 
@@ -166,7 +182,7 @@ class Scheduler:
         return self.instances.of(app)
 
     def surplus(self, app: Definition, target: int, named: frozenset[str]) -> list[Instance]:
-        return self.instances.surplus(app, target, named, waiting_last=self.settings.waiting_last)
+        return self.instances.surplus(app, target, named)
 
     def schedule(self, app: Definition, count: int) -> None:
         for _ in range(count):
@@ -216,10 +232,10 @@ class Scheduler:
         condition = CONDITIONS[status.state]
         if instance is None:
             self._unknown(status, condition)
-        elif status.healthy is not None:
-            self._health(instance, alive=status.healthy)
         else:
             self._moved(instance, condition, status)
+            if status.healthy is not None and condition == "Running":
+                self._health(instance, alive=status.healthy)
         self.soon()
 
     def _unknown(self, status: Status, condition: str) -> None:
@@ -258,6 +274,7 @@ class Scheduler:
             self.queue.came_up(instance.app)
 
     def _ended(self, instance: Instance, condition: str) -> None:
+        self._checked.add(instance.app.id)
         if condition in DELAYING and not instance.killed:
             self.queue.failed(instance.app)
         self._gone(instance, condition)
@@ -312,13 +329,14 @@ class Scheduler:
     def _inactive(self, instance: Instance) -> None:
         if instance.condition == "Unreachable":
             instance.condition, instance.since = "UnreachableInactive", self.clock.now
+            self._checked.add(instance.app.id)
             self._changed(instance)
             self.soon()
 
     def _expunge_later(self, instance: Instance, seconds: float) -> None:
         def expunge() -> None:
             if instance.condition in {"Unreachable", "UnreachableInactive"}:
-                self._gone(instance, "Gone")
+                self._ended(instance, "Unknown")
 
         self.clock.later(seconds, expunge)
 

@@ -12,8 +12,9 @@ class Settings:
     """``task_killing``: Mesos says TASK_KILLING of a task that was told to end (the feature of that name); without it such
     a task runs until it is gone, by all that is told of it.
 
-    ``waiting_last``: where instances are to go, those that run go before those that still wait for an offer, as in
-    Marathon 1.8 and later (so that the rollback of a deployment that found no room ends instances that ran before it).
+    ``purges_late``: a forced deployment looks at the instances before the launch queue of the one that it cancels was
+    purged. As what waits for an offer goes last, such a rollback ends instances that ran all the time. In Marathon it is a
+    race, which may end so.
 
     ``viable``: a delay is forgotten so long after it has run out. ``shuffle``: events that are no further apart than this
     may change places. ``elect``: how long a follower looks for the leader before it refuses a request.
@@ -31,6 +32,6 @@ class Settings:
     heartbeat: float = 10.0
     elect: float = 2.5
     task_killing: bool = False
-    waiting_last: bool = True
+    purges_late: bool = True
     shuffle: float = 0.01
     seed: int = 0

@@ -98,8 +98,10 @@ class TasksApi:
                 raise Refusal(400, BOTH)
             return self._scale(named, force=is_true(request, "force"))
         shown = [each.shown() for instances in named.values() for each in instances]
-        for instances in named.values():
-            self._scheduler.end(instances)
+        for app, instances in named.items():
+            # Those of an app that is locked are not killed, and the answer is the same.
+            if is_true(request, "wipe") or not self._scheduler.deployments.locking({app}):
+                self._scheduler.end(instances)
         self._scheduler.soon()
         return json({key: shown} if key == "tasks" else {key: shown[0]})
 
@@ -147,8 +149,7 @@ class TasksApi:
         if id_ not in self._scheduler.deployments:
             raise missing(f"DeploymentPlan {id_} does not exist")
         if is_true(request, "force"):
-            self._scheduler.deployments.cancel(id_)
-            self._scheduler.soon()
+            self._scheduler.cancel(id_)
             return web.Response(status=202)
         return deployed(self._scheduler.revert(id_))
 

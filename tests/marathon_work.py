@@ -100,11 +100,17 @@ class Restart:
             self._most += 1
 
     def begin(self) -> None:
+        if not self._app.instances:
+            return
         old, _ = self._split()
+        self._ground.end(each for each in old if not each.launched)
         running = [each for each in old if each.counted]
         self._ground.end(running[: max(0, len(running) - self._least)])
 
     def done(self) -> bool:
+        """An app of no instances is restarted already; those that are too many end when somebody looks at it again."""
+        if not self._app.instances:
+            return True
         old, new = self._split()
         counted = [each for each in new if each.counted]
         ready = sum(each.ready for each in counted)

@@ -1,4 +1,4 @@
-"""The stand-in for Marathon is as strict as Marathon: each of its rules, in virtual time."""
+"""The stand-in for Marathon is as strict as Marathon: apps, deployments and their locks; in virtual time."""
 
 from __future__ import annotations
 
@@ -8,24 +8,35 @@ from typing import Any
 
 import pytest
 
-from marathon_client import Client
-from marathon_memory import Memory, Node
+from marathon_client import SMALL, Client
+from marathon_memory import Memory, Node, Program
 from marathon_server import MarathonServer
+from marathon_settings import Settings
 
 pytestmark = pytest.mark.looptime
 
-SMALL: dict[str, Any] = {"cmd": "sleep 1000", "cpus": 0.1, "mem": 32, "portDefinitions": []}
+LOCKED = (
+    "App is locked by one or more deployments. Override with the option '?force=true'. "
+    "View details at '/v2/deployments/<DEPLOYMENT_ID>'."
+)
+COMMAND = "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'."
 
 
 @pytest.fixture
 def memory() -> Memory:
-    """Room for four."""
-    return Memory(Node(name="one", cpus=0.2, mem=1000), Node(name="two", cpus=0.2, mem=1000))
+    """Room for four. A task takes a second to end."""
+    nodes = [Node(name=name, cpus=0.2, mem=1000) for name in ("one", "two")]
+    return Memory(*nodes, program=Program(stop=1.0))
 
 
 @pytest.fixture
-async def server(memory: Memory) -> AsyncIterator[MarathonServer]:
-    async with MarathonServer(memory) as server:
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+async def server(memory: Memory, settings: Settings) -> AsyncIterator[MarathonServer]:
+    async with MarathonServer(memory, settings=settings) as server:
         yield server
 
 
@@ -35,31 +46,298 @@ async def client(server: MarathonServer) -> AsyncIterator[Client]:
         yield client
 
 
-async def settled(client: Client) -> None:
-    """Until no deployment runs."""
-    while await client.get("/v2/deployments"):
-        await asyncio.sleep(0.05)
-
-
 async def test_a_new_app_is_started_and_then_scaled(client: Client) -> None:
-    answer = await client.ask("POST", "/v2/apps", {**SMALL, "id": "/a/web", "instances": 2})
-    assert (answer.status, answer.body["deployments"]) == (201, [{"id": answer.headers["Marathon-Deployment-Id"]}])
+    answer = await client.ask("POST", "/v2/apps", {**SMALL, "id": "a/web", "instances": 2})
+    assert (answer.status, answer.headers["Location"]) == (201, "/v2/apps/a/web")
+    assert answer.body["deployments"] == [{"id": answer.headers["Marathon-Deployment-Id"]}]
     (deployment,) = await client.get("/v2/deployments")
+    assert deployment["affectedApps"] == ["/a/web"]
     actions = [action["action"] for step in deployment["steps"] for action in step["actions"]]
     assert actions == ["StartApplication", "ScaleApplication"]
-    await settled(client)
-    told = (await client.get("/v2/apps/a/web"))["app"]
-    assert {key: told[key] for key in ("tasksStaged", "tasksRunning", "deployments")} == {
-        "tasksStaged": 0,
-        "tasksRunning": 2,
-        "deployments": [],
+    assert (deployment["currentStep"], deployment["totalSteps"]) == (2, 2)
+    await client.settled()
+    app = await client.told("/a/web")
+    assert (app["tasksStaged"], app["tasksRunning"], app["tasksHealthy"], app["deployments"]) == (0, 2, 0, [])
+
+
+async def test_an_app_can_be_made_only_once(client: Client) -> None:
+    await client.running("/web", 1)
+    answer = await client.ask("POST", "/v2/apps", {**SMALL, "id": "/web"})
+    assert (answer.status, answer.body) == (409, {"message": "An app with id [/web] already exists."})
+
+
+async def test_what_is_not_said_has_a_default_and_what_is_empty_is_not_told(client: Client) -> None:
+    await client.made("PUT", "/v2/apps/web", {"cmd": "true"})
+    app = await client.told("/web")
+    usual = {"instances": 1, "cpus": 1, "mem": 128, "disk": 0, "killSelection": "YOUNGEST_FIRST"}
+    usual |= {"backoffSeconds": 1, "backoffFactor": 1.15, "maxLaunchDelaySeconds": 300}
+    assert usual.items() <= app.items()
+    assert app["portDefinitions"] == [{"protocol": "tcp", "name": "default", "port": 10000}]
+    assert {"args", "constraints", "env", "healthChecks", "taskKillGracePeriodSeconds"}.isdisjoint(app)
+
+
+async def test_a_put_creates_and_a_patch_does_not(client: Client) -> None:
+    assert (await client.ask("PATCH", "/v2/apps/web", {"instances": 1})).body == {
+        "message": "App '/web' does not exist"
     }
+    assert (await client.ask("PATCH", "/v2/apps", [{"id": "/web", "instances": 1}])).status == 404
+    assert (await client.ask("PUT", "/v2/apps/web", SMALL)).status == 201
+    assert (await client.ask("PUT", "/v2/apps/web", SMALL)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "mem"), [pytest.param("", 32, id="partly"), pytest.param("?partialUpdate=false", 128, id="wholly")]
+)
+async def test_an_update_keeps_what_it_does_not_name(client: Client, query: str, mem: int) -> None:
+    await client.running("/web", 1)
+    await client.made("PUT", f"/v2/apps/web{query}", {"cmd": "true", "cpus": 0.1})
+    assert (await client.told("/web"))["mem"] == mem
+
+
+@pytest.mark.parametrize(
+    ("app", "status", "message", "details"),
+    [
+        pytest.param({"instances": "2"}, 422, "Invalid JSON", {"/instances": "error.expected.jsnumber"}, id="kind"),
+        pytest.param({"instances": True}, 422, "Invalid JSON", {"/instances": "error.expected.jsnumber"}, id="boolean"),
+        pytest.param({"cmd": ""}, 422, "Object is not valid", {"/": COMMAND}, id="no program"),
+        pytest.param({"args": ["a"]}, 422, "Object is not valid", {"/": COMMAND}, id="two programs"),
+        pytest.param(
+            {"instances": -1, "cpus": -1},
+            422,
+            "Object is not valid",
+            {"/cpus": "got -1, expected 0 or more", "/instances": "got -1, expected 0 or more"},
+            id="all faults at once",
+        ),
+        pytest.param(
+            {"constraints": [["hostname", "UNIQUE", "x"]]},
+            422,
+            "Object is not valid",
+            {"/constraints(0)": "Value specified but not used"},
+            id="constraint",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_told_by_its_path(
+    client: Client, app: dict[str, Any], status: int, message: str, details: dict[str, str]
+) -> None:
+    answer = await client.ask("PUT", "/v2/apps/web", {**SMALL, **app})
+    assert (answer.status, answer.body["message"]) == (status, message)
+    assert {each["path"]: each["errors"][0] for each in answer.body["details"]} == details
+
+
+@pytest.mark.parametrize("id_", ["/Web", "/a_b", "/-a", "/"])
+async def test_an_id_is_checked(client: Client, id_: str) -> None:
+    answer = await client.ask("POST", "/v2/apps", {**SMALL, "id": id_})
+    assert (answer.status, answer.body["details"][0]["path"]) == (422, "/id")
+
+
+async def test_several_are_changed_in_one_deployment_or_none_is(client: Client) -> None:
+    await client.running("/a", 1)
+    wrong = [{"id": "/a", "instances": 2}, {**SMALL, "id": "/b", "instances": -1}]
+    answer = await client.ask("PUT", "/v2/apps", wrong)
+    assert (answer.status, answer.body["details"][0]["path"]) == (422, "(1)/instances")
+    assert (await client.told("/a"))["instances"] == 1
+    id_ = await client.made("PUT", "/v2/apps", [{"id": "/a", "instances": 2}, {**SMALL, "id": "/b", "instances": 2}])
+    (deployment,) = await client.get("/v2/deployments")
+    assert (deployment["id"], deployment["affectedApps"]) == (id_, ["/a", "/b"])
+    await client.settled()
+    assert len((await client.get("/v2/tasks"))["tasks"]) == 4
+
+
+async def test_it_goes_back_to_an_earlier_version(client: Client) -> None:
+    await client.running("/web", 1)
+    await client.made("PATCH", "/v2/apps/web", {"instances": 2})
+    newer, older = (await client.get("/v2/apps/web/versions"))["versions"]
+    assert newer > older
+    await client.settled()
+    answer = await client.ask("PUT", "/v2/apps/web", {"version": older, "instances": 2})
+    assert answer.body["details"][0]["path"] == "/version"
+    await client.made("PUT", "/v2/apps/web", {"version": older})
+    assert (await client.told("/web"))["instances"] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        pytest.param("?id=A/w", ["/a/web"], id="part of the id"),
+        pytest.param("?label=team", ["/a/web", "/b"], id="there"),
+        pytest.param("?label=team==shop,size", ["/a/web"], id="both"),
+        pytest.param("?label=team!=shop", ["/b"], id="not equal"),
+        pytest.param("?label=team in (shop, x)", ["/a/web"], id="in"),
+        pytest.param("?label=team notin (shop,x)", ["/b"], id="not in"),
+        pytest.param("?label=odd==a%5C/b", ["/b"], id="escaped"),
+    ],
+)
+async def test_apps_are_found(client: Client, query: str, found: list[str]) -> None:
+    web, other = {"team": "shop", "size": "1"}, {"team": "lab", "odd": "a/b"}
+    apps = [{"id": "/a/web", "labels": web}, {"id": "/b", "labels": other}]
+    await client.made("PUT", "/v2/apps", [{**SMALL, "instances": 0, **app} for app in apps])
+    assert [app["id"] for app in (await client.get(f"/v2/apps{query}"))["apps"]] == found
+
+
+async def test_a_wrong_selector_is_refused(client: Client) -> None:
+    assert (await client.ask("GET", "/v2/apps?label=team=shop")).status == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "missing"),
+    [
+        pytest.param("", {"tasksRunning", "deployments"}, {"tasks"}, id="nothing asked for"),
+        pytest.param("?embed=apps.counts", {"tasksRunning"}, {"tasks", "deployments"}, id="counts"),
+        pytest.param("?embed=apps.tasks", {"tasks", "deployments"}, {"tasksRunning"}, id="tasks"),
+        pytest.param(
+            "?embed=apps.lastTaskFailure&embed=apps.counts", {"tasksRunning"}, {"lastTaskFailure"}, id="no failure"
+        ),
+    ],
+)
+async def test_only_what_is_asked_for_is_embedded(
+    client: Client, query: str, there: set[str], missing: set[str]
+) -> None:
+    await client.running("/web", 1)
+    (app,) = (await client.get(f"/v2/apps{query}"))["apps"]
+    assert there <= app.keys()
+    assert missing.isdisjoint(app)
+
+
+async def test_an_app_that_is_removed_is_told_of_no_more_and_locks_its_id(client: Client, memory: Memory) -> None:
+    await client.running("/web", 2)
+    await client.made("DELETE", "/v2/apps/web")
+    assert (await client.ask("GET", "/v2/apps/web")).status == 404
+    assert (await client.get("/v2/tasks"))["tasks"] == []
+    assert len(memory.tasks("/web")) == 2
+    assert (await client.ask("POST", "/v2/apps", {**SMALL, "id": "/web"})).status == 409
+    await client.settled()
+    assert memory.tasks() == []
+
+
+async def test_groups_stay_when_their_apps_have_gone(client: Client) -> None:
+    await client.running("/a/b/web", 1)
+    assert (await client.ask("POST", "/v2/apps", {**SMALL, "id": "/a/b"})).status == 422
+    await client.made("DELETE", "/v2/apps/a/b/web")
+    await client.settled()
+    assert (await client.get("/v2/groups/a"))["groups"][0]["id"] == "/a/b"
+    await client.made("DELETE", "/v2/groups/a")
+    assert (await client.ask("GET", "/v2/groups/a")).body == {"message": "Group '/a' does not exist"}
+
+
+# Deployments.
 
 
 async def test_a_scale_up_that_finds_no_offers_holds_its_lock(client: Client) -> None:
-    await client.made("PUT", "/v2/apps/web", {**SMALL, "instances": 4})
-    await settled(client)
+    await client.running("/web", 4)
     first = await client.made("PATCH", "/v2/apps/web", {"instances": 5})
     await asyncio.sleep(1000)
-    answer = await client.ask("PUT", "/v2/apps/web", {"instances": 4})
-    assert (answer.status, answer.body["deployments"]) == (409, [{"id": first}])
+    answer = await client.ask("PUT", "/v2/apps", [{"id": "/web", "instances": 4}])
+    assert (answer.status, answer.body) == (409, {"message": LOCKED, "deployments": [{"id": first}]})
+    assert (await client.told("/web"))["instances"] == 5
+
+
+async def test_a_change_of_nothing_is_never_locked(client: Client) -> None:
+    await client.running("/web", 4)
+    await client.made("PATCH", "/v2/apps/web", {"instances": 5})
+    await client.made("PATCH", "/v2/apps/web", {"instances": 5})
+    assert len(await client.get("/v2/deployments")) == 1
+
+
+async def test_force_ends_what_is_in_the_way(client: Client, server: MarathonServer) -> None:
+    await client.running("/web", 2)
+    first = await client.made("PATCH", "/v2/apps/web", {"instances": 5})
+    second = await client.made("PATCH", "/v2/apps/web?force=true", {"instances": 3})
+    assert [each["id"] for each in await client.get("/v2/deployments")] == [second]
+    await client.settled()
+    ends = [(each["eventType"], each["id"]) for each in server.scheduler.bus.published if "id" in each]
+    assert ends[-2:] == [("deployment_failed", first), ("deployment_success", second)]
+
+
+async def test_a_scale_down_locks_until_its_tasks_have_gone(client: Client) -> None:
+    await client.running("/web", 3)
+    await client.made("PATCH", "/v2/apps/web", {"instances": 1})
+    await asyncio.sleep(0.9)
+    app = await client.told("/web")
+    assert (app["instances"], app["tasksRunning"]) == (1, 3)
+    assert (await client.ask("PATCH", "/v2/apps/web", {"instances": 2})).status == 409
+    await asyncio.sleep(0.2)
+    assert (await client.told("/web"))["tasksRunning"] == 1
+    await client.made("PATCH", "/v2/apps/web", {"instances": 2})
+
+
+async def test_downs_and_ups_of_one_deployment_run_side_by_side(client: Client, memory: Memory) -> None:
+    await client.running("/a", 2)
+    await client.running("/b", 1)
+    await client.made("PUT", "/v2/apps", [{"id": "/a", "instances": 1}, {"id": "/b", "instances": 2}])
+    await asyncio.sleep(0.5)
+    assert {len(memory.tasks("/a")), len(await client.get("/v2/deployments"))} == {2, 1}
+    await client.settled()
+    assert [len(memory.tasks(app)) for app in ("/a", "/b")] == [1, 2]
+
+
+async def test_a_deployment_waits_for_health(client: Client, memory: Memory) -> None:
+    memory.programs["/web"] = Program(healthy=None)
+    await client.made(
+        "PUT", "/v2/apps/web", {**SMALL, "healthChecks": [{"protocol": "COMMAND", "command": {"value": "x"}}]}
+    )
+    await asyncio.sleep(100)
+    app = await client.told("/web")
+    assert (app["tasksRunning"], app["tasksHealthy"], len(app["deployments"])) == (1, 0, 1)
+    memory.health(app["tasks"][0]["id"], alive=True)
+    await client.settled()
+    app = await client.told("/web")
+    assert (app["tasksHealthy"], app["tasks"][0]["healthCheckResults"][0]["alive"]) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        pytest.param(Settings(), 1, id="what waits goes last"),
+        pytest.param(Settings(purges_late=False), 4, id="what waits goes at once"),
+    ],
+)
+async def test_a_rollback_may_end_what_ran_before(client: Client, memory: Memory, kept: int) -> None:
+    before = await client.running("/web", 4)
+    first = await client.made("PATCH", "/v2/apps/web", {"instances": 7})
+    await asyncio.sleep(30)
+    await client.made("DELETE", f"/v2/deployments/{first}")
+    await client.settled()
+    assert (await client.told("/web"))["instances"] == 4
+    assert len({task.instance.task_id for task in memory.tasks()} & set(before)) == kept
+
+
+async def test_a_deployment_that_is_stopped_leaves_what_runs(client: Client, memory: Memory) -> None:
+    before = await client.running("/web", 4)
+    first = await client.made("PATCH", "/v2/apps/web", {"instances": 6})
+    answer = await client.ask("DELETE", f"/v2/deployments/{first}?force=true")
+    assert (answer.status, answer.body) == (202, "")
+    assert (await client.get("/v2/queue"))["queue"] == []
+    assert (await client.told("/web"))["instances"] == 6
+    await client.made("PATCH", "/v2/apps/web", {"instances": 4})
+    await client.settled()
+    assert {task.instance.task_id for task in memory.tasks()} == set(before)
+    answer = await client.ask("DELETE", f"/v2/deployments/{first}")
+    assert (answer.status, answer.body) == (404, {"message": f"DeploymentPlan {first} does not exist"})
+
+
+async def test_a_stopped_deployment_is_taken_up_by_the_next_scale_check(client: Client) -> None:
+    await client.running("/web", 4)
+    first = await client.made("PATCH", "/v2/apps/web", {"instances": 6})
+    await client.ask("DELETE", f"/v2/deployments/{first}?force=true")
+    await asyncio.sleep(300)
+    assert [each["count"] for each in (await client.get("/v2/queue"))["queue"]] == [2]
+
+
+async def test_another_launch_restarts_the_tasks_one_by_one(client: Client, memory: Memory) -> None:
+    before = await client.running("/web", 2)
+    few = {"upgradeStrategy": {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0}}
+    await client.made("PUT", "/v2/apps/web", {"cmd": "sleep 2000", **few})
+    (deployment,) = await client.get("/v2/deployments")
+    assert deployment["currentActions"][0]["action"] == "RestartApplication"
+    await asyncio.sleep(1.1)
+    assert len({task.instance.task_id for task in memory.tasks()} & set(before)) == 1
+    await client.settled()
+    assert memory.peak["/web"] == 2
+    assert {task.instance.app.spec["cmd"] for task in memory.tasks()} == {"sleep 2000"}
+
+
+async def test_what_others_depend_on_comes_first(client: Client) -> None:
+    await client.made("PUT", "/v2/apps", [{**SMALL, "id": "/a", "dependencies": ["/b"]}, {**SMALL, "id": "/b"}])
+    (deployment,) = await client.get("/v2/deployments")
+    assert [action["app"] for step in deployment["steps"] for action in step["actions"]] == ["/a", "/b", "/b", "/a"]
