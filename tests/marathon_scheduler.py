@@ -114,7 +114,7 @@ class Scheduler:
         affected = self.deployments[id_].plan.affected
         self.deployments.cancel(id_)
         for each in self.instances:
-            if purge and each.app.id in affected and each.condition == "Scheduled":
+            if purge and self.settings.purges and each.app.id in affected and each.condition == "Scheduled":
                 self._gone(each, "Killed")
         self.soon()
 

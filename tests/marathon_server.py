@@ -27,8 +27,7 @@ from marathon_tasks import TasksApi
 
 __all__ = ["MarathonServer"]
 
-VERSION, KINDER = "1.11.24", "1.7.188"
-"""The newest, and one in which what waits goes before what runs."""
+VERSION = "1.11.24"
 
 
 class MarathonServer:
@@ -137,7 +136,7 @@ class MarathonServer:
         return json(
             {
                 "name": "marathon",
-                "version": VERSION if self.settings.waiting_last else KINDER,
+                "version": VERSION,
                 "buildref": "unknown",
                 "elected": True,
                 "leader": leader.address if leader else None,

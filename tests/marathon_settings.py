@@ -16,6 +16,8 @@ class Settings:
     purged. As what waits for an offer goes last, such a rollback ends instances that ran all the time. In Marathon it is a
     race, which may end so.
 
+    ``purges``: what a deployment that is cancelled let wait for an offer waits no more. Versions before the last ones do so.
+
     ``viable``: a delay is forgotten so long after it has run out. ``shuffle``: events that are no further apart than this
     may change places. ``elect``: how long a follower looks for the leader before it refuses a request.
     """
@@ -33,5 +35,6 @@ class Settings:
     elect: float = 2.5
     task_killing: bool = False
     purges_late: bool = True
+    purges: bool = True
     shuffle: float = 0.01
     seed: int = 0

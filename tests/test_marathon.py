@@ -14,6 +14,7 @@ import pytest
 from beaufort.model import Counts, Service
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 from beaufort.quantity import Secret
+from beaufort.schedulers.marathon import Marathon
 from certificates import certificates
 from marathon_client import Client
 from marathon_door import Door
@@ -362,10 +363,10 @@ async def told(scaling: Any) -> str:
 # Room.
 
 
-@pytest.mark.parametrize("kinder", [False, True], ids=["1.8 and later", "before 1.8"])
-async def test_what_finds_no_offer_locks_nothing_and_is_told(kinder: bool) -> None:
+@pytest.mark.parametrize("purges", [False, True], ids=["what waits goes on to wait", "what waits is forgotten"])
+async def test_what_finds_no_offer_locks_nothing_and_is_told(purges: bool) -> None:
     async with (
-        serving(Memory(Node(name="a", cpus=0.3)), Settings(waiting_last=not kinder)) as stage,
+        serving(Memory(Node(name="a", cpus=0.3)), Settings(purges=purges)) as stage,
         Client(stage.server.url) as others,
     ):
         web, batch = stage.service("web"), stage.service("batch")
@@ -380,8 +381,8 @@ async def test_what_finds_no_offer_locks_nothing_and_is_told(kinder: bool) -> No
             await asyncio.sleep(1)
             assert await others.get("/v2/deployments") == []
             assert before < stage.ids("batch"), "none has ended for it"
-            assert (await shown(others, "/beaufort/one/batch"))["instances"] == (2 if kinder else 4)
-            if not kinder:
+            assert (await shown(others, "/beaufort/one/batch"))["instances"] == (2 if purges else 4)
+            if not purges:
                 with pytest.raises(NoRoom, match="batch: 1 node: 1 too little cpu"):
                     await scheduler.scale(batch, 4)
             await scheduler.scale(batch, 1)
@@ -389,7 +390,7 @@ async def test_what_finds_no_offer_locks_nothing_and_is_told(kinder: bool) -> No
 
 
 async def test_what_found_no_offer_is_launched_when_there_is_room() -> None:
-    async with serving(Memory(Node(name="a", cpus=0.2))) as stage:
+    async with serving(Memory(Node(name="a", cpus=0.2)), Settings(purges=False)) as stage:
         web = stage.service("web")
         async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
             await scheduler.scale(web, 3)
@@ -398,10 +399,16 @@ async def test_what_found_no_offer_is_launched_when_there_is_room() -> None:
             await until(snapshots, web, all_run(3))
 
 
-async def test_what_has_not_been_launched_is_the_first_to_go(stage: MarathonStage) -> None:
-    """Though it has to be launched for that, as Marathon would else end what runs in its place."""
+@pytest.mark.parametrize("purges", [False, True])
+async def test_what_has_not_been_launched_is_the_first_to_go(purges: bool) -> None:
+    """Though it may have to be launched for that, as Marathon would else end what runs in its place."""
+    async with serving(settings=Settings(purges=purges)) as stage, stage.scheduler() as scheduler:
+        await stays(stage, scheduler)
+
+
+async def stays(stage: MarathonStage, scheduler: Marathon) -> None:
     web = stage.service("web")
-    async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+    async with watching(scheduler, web) as snapshots:
         await scheduler.scale(web, 2)
         await until(snapshots, web, all_run(2))
         before = stage.ids("web")

@@ -107,8 +107,10 @@ def service(**options: Any) -> Service:
     return Service("web", 1, resources=SMALL, launch=Launch(("run",), options=MarathonLaunch(**options)))
 
 
-def asked(app: App, count: int, web: Service | None = None, **view: Any) -> Kill | Put | Wait | None:
-    stands = View(standing(app, "web", (), by_agent=True), **view)
+def asked(
+    app: App, count: int, web: Service | None = None, lacks: str = "", queued: int = 9
+) -> Kill | Put | Wait | None:
+    stands = View(standing(app, "web", (), by_agent=True), lacks, queued)
     return change(web or service(app=app.id), "one", [app], stands, count)
 
 
@@ -151,8 +153,10 @@ def test_what_waits_is_waited_for_where_nothing_else_should_go() -> None:
     assert asked(app(3, task(1), task(2)), 2) == Wait()
 
 
-def test_what_waits_is_taken_back_where_that_is_marathons_way() -> None:
-    assert asked(app(3, task(1)), 2, withdraws=True) == Put({"id": WEB, "instances": 2}, grows=False)
+def test_what_waits_no_more_is_not_waited_for() -> None:
+    """As the deployment that let it wait was stopped, and Marathon has forgotten it: only its number is left."""
+    assert asked(app(3, task(1)), 2, queued=0) == Put({"id": WEB, "instances": 2}, grows=False)
+    assert asked(app(3, task(1)), 1, lacks="too little", queued=0) == Put({"id": WEB, "instances": 1}, grows=False)
 
 
 def test_what_can_not_be_launched_counts_for_nothing() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +14,6 @@ __all__ = [
     "Deployments",
     "Event",
     "Failure",
-    "Info",
     "Locked",
     "One",
     "Queue",
@@ -79,15 +77,6 @@ class Apps(Struct):
 
 class One(Struct):
     app: App
-
-
-class Info(Struct):
-    version: str = ""
-
-    @property
-    def number(self) -> tuple[int, ...]:
-        """As far as it is numbers: (1, 11, 24)."""
-        return tuple(int(part) for part in re.findall(r"\d+", self.version.partition("-")[0]))
 
 
 class Result(Struct, rename="camel"):

@@ -19,12 +19,12 @@ __all__ = ["Kill", "Put", "View", "Wait", "change"]
 @dataclass(frozen=True, slots=True)
 class View:
     """What is known of an app. ``lacks``: why what waits to be launched can't be, if it can't: then it counts for nothing.
-    ``withdraws``: whether Marathon, asked for fewer, takes back first what has not been launched.
+    ``queued``: how many really wait; others are only wanted, as the deployment that had them wait was stopped.
     """
 
     standing: Standing
     lacks: str = ""
-    withdraws: bool = False
+    queued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,19 @@ def change(service: Service, deployment: str, apps: Sequence[App], view: View, c
     if view.lacks and count >= there:
         if count > there:
             raise NoRoom(f"{name}: {view.lacks}")
-        return None
+        return None if view.queued else Put({"id": found.id, "instances": count}, grows=False)
     if count < view.standing.wanted:
         return _fewer(found.id, view, count)
     return Put({"id": found.id, "instances": count}, grows=True) if count > view.standing.wanted else None
 
 
 def _fewer(app: str, view: View, count: int) -> Kill | Put | Wait:
-    """Those that go are named. What waits to be launched has no name yet: it is launched first, and then it is the first
-    to go. What can't be launched would be as soon as room is made: there Marathon chooses, and so it does where all go, or
-    where it would take back first what waits.
+    """Those that go are named. What waits to be launched has no name, and Marathon would end others in its place: so it is
+    launched first, and then it is the first to go. What can't be launched would be as soon as a name makes room for it:
+    there Marathon has to choose, and so it does where all go, or where nothing waits in its queue.
     """
     serving, wanted = view.standing.serving, view.standing.wanted
-    if view.standing.waiting and (view.withdraws or view.lacks or not count):
+    if view.standing.waiting and (view.lacks or not view.queued or not count):
         return Put({"id": app, "instances": count}, grows=False)
     starting = len(serving) - view.standing.running
     going = serving[: min(wanted - count, max(len(serving) - count, starting))]

@@ -19,13 +19,16 @@ UNKNOWN = f"no offer of the cluster came in {UNOFFERED:g} s"
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """Of one service: with so many tasks ``there``, since then. ``reason``: why no offer does, if none does."""
+    """Of one service: with so many tasks ``there``, since then. ``reason``: why no offer does, if none does. ``unqueued``:
+    in how many lists in a row nothing of it was in the queue; in one alone it may be about to run.
+    """
 
     there: int
     since: float
     waited: float = 0.0
     reason: str = ""
     is_told: bool = False
+    unqueued: int = 0
 
 
 class Lacking:
@@ -41,7 +44,8 @@ class Lacking:
             wait = self._waits.get(name)
             if wait is None or wait.there != there or delayed(queued, ""):
                 wait = _Wait(there, now)
-            waits[name] = replace(wait, waited=now - wait.since, reason=unfit(queued))
+            unqueued = 0 if queued.count else wait.unqueued + 1
+            waits[name] = replace(wait, waited=now - wait.since, reason=unfit(queued), unqueued=unqueued)
         self._waits = waits
 
     def news(self) -> Iterator[tuple[str, str]]:
@@ -55,6 +59,10 @@ class Lacking:
     def known(self) -> dict[str, str]:
         """Service and reason, of those that have been told and wait on."""
         return {name: wait.reason or UNKNOWN for name, wait in self._waits.items() if wait.is_told}
+
+    def unqueued(self) -> list[str]:
+        """Those that have been told, and wait no more though they are wanted."""
+        return [name for name, wait in self._waits.items() if wait.is_told and wait.unqueued > 1]
 
     def told(self, name: str) -> None:
         self._waits[name] = replace(self._waits[name], is_told=True)

@@ -15,7 +15,7 @@ import aiohttp
 
 from beaufort.protocols import Unreachable
 from beaufort.quantity import shown
-from beaufort.schedulers.apps.answers import Event, Info
+from beaufort.schedulers.apps.answers import Event
 from beaufort.schedulers.apps.sse import Feed
 from beaufort.schedulers.calls import ANSWER, WORK, Calls, Refusal, tls
 from beaufort.schedulers.peers import Peers
@@ -45,9 +45,6 @@ EVENTS = (
     "deployment_step_success",
 )
 """Those after which what we know may not be so any more."""
-
-KEEPS_WAITING = (1, 8)
-"""The version from which on what waits to be launched is an instance too, and the last to go."""
 
 LEADERLESS = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
@@ -107,24 +104,18 @@ def credentials(user: str | None, password: str, token: str | None) -> dict[str,
 
 
 class Marathons(Peers[Calls]):
-    """``withdraws``: whether fewer instances means those first that have not been launched. Later versions end tasks in
-    their place, and let these wait on.
-    """
-
     def __init__(
         self, where: Sequence[Address], user: str | None = None, password: str = "", token: str | None = None
     ) -> None:
         headers = {"Accept": "application/json", **credentials(user, password, token)}
         super().__init__([Calls("the Marathon", each, headers) for each in where])
-        self.withdraws = False
 
     async def attempt(self, client: Calls) -> None:
         try:
             with _leads(client):
-                info = await client.ask("GET", "/v2/info", Info)
+                await client.ask("GET", "/v2/info", dict[str, Any])
         except Refusal as refusal:
             raise Unreachable(f"the Marathon at {client.url} can't be read: {refusal}") from refusal
-        self.withdraws = info.number < KEEPS_WAITING
 
     async def ask(self, method: str, path: str, kind: type[T], *, within: float = ANSWER, **options: Any) -> T:
         with _leads(self.client):

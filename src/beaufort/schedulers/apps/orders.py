@@ -125,12 +125,13 @@ class Orders:
         is_missing = said(order.service).is_found and not ledger.apps(name)
         if ledger.is_awaited(name) or ledger.adopt(order.service) or is_missing:
             await self._lookout.look()
-        view = View(ledger.standing(name), ledger.lacking.get(name, ""), self._marathons.withdraws)
+        view = View(ledger.standing(name), ledger.lacking.get(name, ""), ledger.queued(name).count)
         wanted = change(order.service, ledger.deployment, ledger.apps(name), view, order.count)
         if wanted is None:
             ledger.forget(name)
             return True
-        if ledger.locks(name) and not self._force:
+        locks = ledger.locks(name)
+        if locks and (not self._force or self._locks.are_ours(locks)):
             await self._unlock(order)
             return False
         if isinstance(wanted, Wait):
@@ -207,24 +208,21 @@ class Orders:
 
     def attend(self) -> None:
         """What can't be launched is told, after a while, and nothing waits behind it: it locks nothing, and counts for
-        nothing. It is taken back too, where that ends nothing else.
+        nothing. It is taken back too, where it waits no more in Marathon's queue once it is not locked.
         """
-        if self._acting:
-            self._lacking.see(self._ledger, _now())
-            for name, words in list(self._lacking.news()):
-                if self._locks.are_ours(self._ledger.locks(name)):
-                    self._lacking.told(name)
-                    self._ledger.fail(name, words, self._ledger.standing(name).waiting)
-                    self._give_up(name)
-            self._ledger.lack({} if self._marathons.withdraws else self._lacking.known())
-
-    def _give_up(self, name: str) -> None:
-        if name in self._working:
-            return  # it is told to whoever works on it
-        if self._marathons.withdraws:
-            self._order(Service(name, 1), len(self._ledger.standing(name).serving))
-        elif self._ledger.locks(name):
-            self._tasks.create_task(self._take_off(name), name=f"marathon {name} lock")
+        if not self._acting:
+            return
+        self._lacking.see(self._ledger, _now())
+        for name, words in list(self._lacking.news()):
+            if self._locks.are_ours(self._ledger.locks(name)):
+                self._lacking.told(name)
+                self._ledger.fail(name, words, self._ledger.standing(name).waiting)
+                if self._ledger.locks(name) and name not in self._working:
+                    self._tasks.create_task(self._take_off(name), name=f"marathon {name} lock")
+        self._ledger.lack(self._lacking.known())
+        for name in self._lacking.unqueued():
+            if name not in self._working and not self._ledger.locks(name):
+                self._order(Service(name, 1), len(self._ledger.standing(name).serving))
 
     async def _take_off(self, name: str) -> None:
         with suppress(SchedulerError):  # it is there still, and is seen to when it is in the way
