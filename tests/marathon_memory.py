@@ -67,7 +67,8 @@ class Task:
 class Memory:
     """``programs``: app id -> what its tasks do, where it is not ``program``. ``allocation``: seconds between offers.
 
-    ``peak`` is the most tasks of an app that there were at once, starting and stopping ones included.
+    ``peak`` is the most tasks of an app that there were at once, starting and stopping ones included,
+    ``most`` of all apps together.
     """
 
     def __init__(self, *nodes: Node, allocation: float = 1.0, program: Program | None = None) -> None:
@@ -75,6 +76,7 @@ class Memory:
         self.program = program or Program()
         self.programs: dict[str, Program] = {}
         self.peak: Counter[str] = Counter()
+        self.most = 0
         self.accepted = self.declined = 0
         self._allocation = allocation
         self._tasks: dict[str, Task] = {}
@@ -150,6 +152,7 @@ class Memory:
         app = task.instance.app.id
         self._tasks[task.instance.task_id] = task
         self.peak[app] = max(self.peak[app], len(self.tasks(app)))
+        self.most = max(self.most, len(self._tasks))
         self._later(task, task.program.start / 2, lambda: self._enter(task, "TASK_STARTING"))
         self._later(task, task.program.start, lambda: self._run(task))
 

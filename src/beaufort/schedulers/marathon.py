@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from beaufort import clock
 from beaufort.model import NO_STANDBY, Cluster, Service, Standby
 from beaufort.protocols import Unreachable
 from beaufort.quantity import Secret
@@ -119,7 +119,7 @@ class Marathon:
         before = Counter(self._ledger.failed)
         while True:
             touched = self._ledger.touched
-            yield Cluster(time.time(), self._ledger.counts(names, before), self._ledger.nodes)
+            yield Cluster(clock.now(), self._ledger.counts(names, before), self._ledger.nodes)
             await touched.wait()
             if isinstance(self._lookout.error, Silent) and not self._marathons.several:
                 raise Unreachable(str(self._lookout.error))  # to try again at once would take as long again

@@ -29,13 +29,10 @@ from beaufort.schedulers.calls import WORK, Refusal
 __all__ = ["Orders"]
 
 OTHERS = 5.0
-"""Seconds that a deployment of others is waited for before it is told that it is in the way."""
+"""Seconds that what others do is waited for before it is told that it is in the way."""
 
 SLOW = 1.0
 """Seconds after which a growth that still goes on is stopped for a further one. For a shrinking it is stopped at once."""
-
-TRYING = 25.0
-"""Seconds after which we no longer decide anew about an app that others have changed in the meantime."""
 
 WRONG = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
 
@@ -147,9 +144,11 @@ class Orders:
             deployment = await turn.ask(wanted)
         except Refusal as refusal:
             is_late = refusal.status == HTTPStatus.CONFLICT or (isinstance(wanted, Kill) and refusal.status in WRONG)
-            if not is_late or _now() >= order.since + TRYING:
+            if not is_late or _now() >= order.since + OTHERS:
                 raise (Rejected if refusal.status in WRONG else SchedulerError)(f"{name}: {refusal.words}") from refusal
             await self._lookout.look()
+            if not self._ledger.locks(name):
+                await self._lookout.next()  # what is in the way can't be seen, such as the end of an app of that name
             return False
         self._locks.made(deployment, aim)
         self._ledger.ask(name, order.count, wanted.tasks if isinstance(wanted, Kill) else ())
