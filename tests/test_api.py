@@ -297,10 +297,14 @@ async def test_errors_are_problems(  # noqa: PLR0917 - the columns of the table
 async def test_readiness_tells_of_the_scheduler_and_the_sources(played: Stage) -> None:
     ready = await played.client.get("/readyz")
     assert (ready.status_code, ready.json()["ready"], ready.json()["scheduler"]["good"]) == (200, True, True)
-    assert ready.json()["sources"] == {"good": False, "detail": "1 services have no fresh demand"}
+    assert ready.json()["sources"] == {"good": False, "detail": "1 of 2 services have no fresh demand"}
+    (stale,) = ready.json()["stale"]
+    assert (stale["service"], stale["age"]) == ("web", None)
+    assert stale["reason"] == played.controller.decision.desired["web"].reason
     await push(played, web=1)
     await played.until(lambda: played.serving.station.chronicle.newest("web") is not None)
-    assert (await played.client.get("/readyz")).json()["sources"]["good"]
+    fresh = (await played.client.get("/readyz")).json()
+    assert (fresh["sources"], fresh["stale"]) == ({"good": True, "detail": "all are fresh"}, [])
     played.controller.cluster = None
     blind = await played.client.get("/readyz")
     assert (blind.status_code, blind.json()["ready"]) == (503, False)
