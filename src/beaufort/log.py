@@ -103,4 +103,4 @@ class Log:
             "timestamp": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds"),
             "detail": event.detail,
         }
-        return f"{self._render(None, '', fields | service)}\n"
+        return str(self._render(None, "", fields | service)) + "\n"

@@ -110,7 +110,7 @@ class ServiceDetail(Answer, frozen=True, kw_only=True):
 class Stage(Answer, frozen=True, kw_only=True):
     """One stage of the way from demand to containers: its number, and what bound it."""
 
-    stage: Literal["demand", "policy", "desired", "bounds", "granted", "running"]
+    stage: Literal["demand", "policy", "desired", "bounds", "granted", "running", "standby"]
     count: float | None
     reason: str
 
