@@ -99,7 +99,11 @@ def measure(page: Page, seconds: float, looks: int) -> dict[str, Any]:
         times += page.evaluate(FRAMES, seconds / looks)
         heaps.append(heap(session))
         elements = metric(session, "Nodes")
-        print(f"{seconds * (look + 1) / looks:.0f} s: {heaps[-1]:.1f} MB, {elements:.0f} nodes", file=sys.stderr, flush=True)
+        print(
+            f"{seconds * (look + 1) / looks:.0f} s: {heaps[-1]:.1f} MB, {elements:.0f} nodes",
+            file=sys.stderr,
+            flush=True,
+        )
     cuts = quantiles(times, n=100)
     return {
         "frame_ms": {"median": round(median(times), 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1)},

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from beaufort.log import Log
+from beaufort.protocols import Unreachable
 from beaufort.roles import Role
+from beaufort.schedulers.engine.client import Address, Client
 from servers import free_port
 from web_stage import CONFIG, stage, token
 
@@ -69,6 +71,12 @@ WRONG: list[Any] = [
     {"services": {"queue": {"demand": {"type": "redis", "password": f"{PLANTED}-inline", "list": "jobs"}}}},
     {"services": {"queue": {"demand": {"type": "redis", "url": f"http://{PLANTED}@host", "list": "jobs"}}}},
     {"services": {"queue": {"env": {"API_KEY": [f"{PLANTED}-in-a-list"]}}}},
+    {"services": {"queue": {"env": f"API_KEY={PLANTED}-as-text"}}},
+    {"services": {"queue": {"env": {"API_KEY": f"{PLANTED}-with-nul\0"}}}},
+    {"services": {"queue": {"env": {f"API_KEY={PLANTED}": "in the name"}}}},
+    {"services": {"queue": {"command": f"worker '{PLANTED}-unclosed"}}},
+    {"services": {"queue": {"demand": f"redis://user:{PLANTED}@host"}}},
+    {"scheduler": {"type": f"tcp://user:{PLANTED}@host"}},
 ]
 """Configurations that are refused: the refusal is told, and the secret is not."""
 
@@ -120,3 +128,13 @@ async def test_no_secret_is_told_anywhere(
     secrets = [PLANTED, admin.split("_", 2)[2], session]
     assert not [text for text in told for secret in secrets if secret in text]
     assert any("source-failed" in text for text in told)
+
+
+async def test_a_password_in_the_address_of_an_engine_is_not_told() -> None:
+    address = Address(f"tcp://user:{PLANTED}@127.0.0.1:{free_port()}")
+    async with Client(address) as client:
+        with pytest.raises(
+            Unreachable, match=r"the engine at tcp://\*\*\*@127\.0\.0\.1:\d+ can't be reached"
+        ) as caught:
+            await client.open()
+    assert PLANTED not in str(caught.value)
