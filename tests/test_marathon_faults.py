@@ -23,6 +23,7 @@ from marathon_client import Client
 from marathon_memory import Memory, Node, Program
 from marathon_settings import Settings
 from marathon_stage import MarathonStage, serving
+from scheduler_contract import bring
 
 JUMP = Path(__file__).with_name("docker_jump.py")
 
@@ -246,16 +247,15 @@ async def test_beaufort_is_killed_ten_times_in_a_jump() -> None:
     assert sorted(stage.server.scheduler.apps) == ["/beaufort/one/batch", "/beaufort/one/web"]
 
 
-async def test_the_lock_of_a_killed_beaufort_that_found_no_offers_is_taken_off() -> None:
-    """It only scales an app that a Beaufort has made: so it is ours."""
-    memory = Memory(Node(name="a", cpus=0.4), allocation=0.05)
-    async with serving(memory, Settings(min_revive=0.05)) as stage, Client(stage.server.url) as others:
-        async with running(stage) as run:
-            run.want(1)
-            await run.until(lambda: len(stage.ids("batch")) == 3)
-        stuck = await others.get("/v2/deployments")
-        assert ["/beaufort/one/batch" in each["affectedApps"] for each in stuck] == [True]
-        async with running(stage) as run:
-            run.want(3)
-            await run.until(lambda: (web := run.counts("web")) is not None and web.running == 3)
-            await run.until(lambda: len(stage.ids("batch")) == 1)
+@virtual
+async def test_the_lock_of_a_beaufort_that_found_no_offers_is_taken_off_by_the_next() -> None:
+    """Its deployment only scales an app that a Beaufort has made: so it is ours."""
+    async with serving(Memory(Node(name="a", cpus=0.2))) as stage, Client(stage.server.url) as others:
+        web = stage.service("web")
+        async with stage.scheduler() as scheduler:
+            await scheduler.scale(web, 4)
+        await asyncio.sleep(10)
+        assert [each["affectedApps"] for each in await others.get("/v2/deployments")] == [["/beaufort/one/web"]]
+        async with stage.scheduler() as scheduler:
+            await bring(scheduler, web, 1)
+        assert await others.get("/v2/deployments") == []

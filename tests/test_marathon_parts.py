@@ -502,7 +502,7 @@ def test_a_node_has_what_others_leave() -> None:
 )
 def test_where_it_is(url: str, base: str) -> None:
     (found,) = addresses([url], None, None, None)
-    assert (found.base, found.url) == (base, base)
+    assert (found.base, str(found)) == (base, base)
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,8 @@ class Silent(Unreachable):
 
 
 class Where(Protocol):
-    """Where a server is. ``url``: as people write it. ``base``: what the paths of requests are appended to."""
+    """Where a server is; its text is how that is told. ``base``: what the paths of requests are appended to."""
 
-    @property
-    def url(self) -> str: ...
     @property
     def base(self) -> str: ...
     def connector(self) -> aiohttp.BaseConnector:
@@ -82,7 +80,8 @@ class Calls:
 
     @property
     def url(self) -> str:
-        return self._where.url
+        """As it is told."""
+        return str(self._where)
 
     async def __aenter__(self) -> Self:
         try:

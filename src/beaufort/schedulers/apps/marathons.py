@@ -60,8 +60,7 @@ class Address:
     cert: Path | None = None
     key: Path | None = None
 
-    @property
-    def url(self) -> str:
+    def __str__(self) -> str:
         return self.base
 
     def connector(self) -> aiohttp.BaseConnector:

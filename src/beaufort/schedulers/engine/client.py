@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from beaufort.protocols import SchedulerError
+from beaufort.quantity import masked, shown
 from beaufort.schedulers.calls import ANSWER, WORK, Calls, Refusal, Silent, tls
 from beaufort.schedulers.engine.answers import Version
 
@@ -41,11 +42,15 @@ class Address:
     def __post_init__(self) -> None:
         scheme, _, rest = self.url.partition("://")
         if scheme not in {"unix", "tcp", "http", "https"} or not rest:
-            raise ValueError(f"url: expected unix:///path or tcp://host:port, got {self.url!r}")
+            raise ValueError(f"url: expected unix:///path or tcp://host:port, got {shown(self.url)}")
         if scheme == "unix" and self.secure:
             raise ValueError("url: expected tcp://host:port, as there are certificates, got a unix socket")
         if self.key is not None and self.cert is None:
             raise ValueError("tls_cert: expected the certificate that tls_key is of, got none")
+
+    def __str__(self) -> str:
+        """As it is told: without a user and a password."""
+        return masked(self.url)
 
     @property
     def secure(self) -> bool:
