@@ -183,6 +183,25 @@ async def test_faults(client: Client, server: MarathonServer) -> None:
     assert asyncio.get_running_loop().time() - before == pytest.approx(3)
 
 
+async def test_an_answer_may_be_lost_and_the_change_done(client: Client, server: MarathonServer) -> None:
+    server.members[0].faults.lost = True
+    with pytest.raises(aiohttp.ClientError):
+        await client.ask("PUT", "/v2/apps/web", SMALL)
+    server.members[0].faults.lost = False
+    assert (await client.told("/web"))["instances"] == 1
+
+
+async def test_a_stream_stands_still_while_its_member_hangs(client: Client, server: MarathonServer) -> None:
+    async with client.events("?event_type=deployment_success") as events, Client(server.urls[1]) as other:
+        await other.made("PUT", "/v2/apps/web", SMALL)
+        server.members[0].faults.hang()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1000):
+                await anext(events)
+        server.members[0].faults.go_on()
+        await client.settled()
+
+
 async def test_what_there_is_not(client: Client) -> None:
     answer = await client.ask("GET", "/v2/nothing")
     assert (answer.status, answer.body) == (404, {"message": "URI not found: /v2/nothing"})

@@ -299,7 +299,7 @@ async def test_a_rollback_may_end_what_ran_before(client: Client, memory: Memory
     await client.made("DELETE", f"/v2/deployments/{first}")
     await client.settled()
     assert (await client.told("/web"))["instances"] == 4
-    assert len({task.instance.task_id for task in memory.tasks()} & set(before)) == kept
+    assert len({task.id for task in memory.tasks()} & set(before)) == kept
 
 
 async def test_a_deployment_that_is_stopped_leaves_what_runs(client: Client, memory: Memory) -> None:
@@ -311,9 +311,18 @@ async def test_a_deployment_that_is_stopped_leaves_what_runs(client: Client, mem
     assert (await client.told("/web"))["instances"] == 6
     await client.made("PATCH", "/v2/apps/web", {"instances": 4})
     await client.settled()
-    assert {task.instance.task_id for task in memory.tasks()} == set(before)
+    assert {task.id for task in memory.tasks()} == set(before)
     answer = await client.ask("DELETE", f"/v2/deployments/{first}")
     assert (answer.status, answer.body) == (404, {"message": f"DeploymentPlan {first} does not exist"})
+
+
+@pytest.mark.parametrize("settings", [Settings(purges=False)])
+async def test_a_deployment_that_is_stopped_may_leave_what_waits(client: Client) -> None:
+    await client.running("/web", 4)
+    first = await client.made("PATCH", "/v2/apps/web", {"instances": 6})
+    await asyncio.sleep(10)
+    await client.ask("DELETE", f"/v2/deployments/{first}?force=true")
+    assert [each["count"] for each in (await client.get("/v2/queue"))["queue"]] == [2]
 
 
 async def test_a_stopped_deployment_is_taken_up_by_the_next_scale_check(client: Client) -> None:
@@ -331,10 +340,10 @@ async def test_another_launch_restarts_the_tasks_one_by_one(client: Client, memo
     (deployment,) = await client.get("/v2/deployments")
     assert deployment["currentActions"][0]["action"] == "RestartApplication"
     await asyncio.sleep(1.1)
-    assert len({task.instance.task_id for task in memory.tasks()} & set(before)) == 1
+    assert len({task.id for task in memory.tasks()} & set(before)) == 1
     await client.settled()
     assert memory.peak["/web"] == 2
-    assert {task.instance.app.spec["cmd"] for task in memory.tasks()} == {"sleep 2000"}
+    assert {task.app.spec["cmd"] for task in memory.tasks()} == {"sleep 2000"}
 
 
 async def test_what_others_depend_on_comes_first(client: Client) -> None:
