@@ -12,10 +12,11 @@ class Settings:
     """``task_killing``: Mesos says TASK_KILLING of a task that was told to end (the feature of that name); without it such
     a task runs until it is gone, by all that is told of it.
 
-    ``purges``: what waits for an offer waits no more once its deployment was cancelled; the newest Marathon leaves it so.
     ``purges_late``: a forced deployment looks at the instances before the launch queue of the one that it cancels was
     purged. As what waits for an offer goes last, such a rollback ends instances that ran all the time. In Marathon it is a
     race, which may end so.
+
+    ``purges``: what a deployment that is cancelled let wait for an offer waits no more. Versions before the last ones do so.
 
     ``viable``: a delay is forgotten so long after it has run out. ``shuffle``: events that are no further apart than this
     may change places. ``elect``: how long a follower looks for the leader before it refuses a request.
@@ -33,7 +34,7 @@ class Settings:
     heartbeat: float = 10.0
     elect: float = 2.5
     task_killing: bool = False
-    purges: bool = True
     purges_late: bool = True
+    purges: bool = True
     shuffle: float = 0.01
     seed: int = 0
