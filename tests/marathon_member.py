@@ -96,10 +96,6 @@ class Member:
     def url(self) -> str:
         return f"http{'s' if self._context else ''}://{self.address}"
 
-    @property
-    def lives(self) -> bool:
-        return self._runner is not None
-
     async def start(self) -> None:
         app = web.Application(middlewares=[self._fault, self._guard, self._lead], client_max_size=2**24)
         app[FAULTS] = self.faults

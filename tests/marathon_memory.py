@@ -72,7 +72,7 @@ class Task:
 class Memory:
     """``programs``: app id -> what its tasks do, where it is not ``program``. ``allocation``: seconds between offers.
 
-    ``peak`` is the most tasks of an app that there were at once, starting and stopping ones included.
+    ``declined``: how many offers were. ``peak`` is the most tasks of an app that there were at once, starting and stopping ones included.
     """
 
     def __init__(self, *nodes: Node, allocation: float = 1.0, program: Program | None = None) -> None:
@@ -80,7 +80,7 @@ class Memory:
         self.program = program or Program()
         self.programs: dict[str, Program] = {}
         self.peak: Counter[str] = Counter()
-        self.accepted = self.declined = 0
+        self.declined = 0
         self._allocation = allocation
         self._tasks: dict[str, Task] = {}
         self._allocating = False
@@ -145,7 +145,6 @@ class Memory:
         self._allocate_soon()
 
     def accept(self, offer: Offer, instances: Sequence[Instance]) -> None:
-        self.accepted += 1
         node = next(each for each in self.nodes.values() if each.agent_id == offer.agent_id)
         for each in instances:
             self._start(Task(each.task_id, each.app, each.ports, node, self.programs.get(each.app.id, self.program)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from marathon_client import Client
+from marathon_client import SMALL, Client
 from marathon_memory import Memory, Node, Program
 from marathon_server import MarathonServer
 from marathon_settings import Settings
@@ -96,6 +96,28 @@ async def test_ids_are_checked(client: Client, ids: Any, status: int, message: s
     answer = await client.ask("POST", "/v2/tasks/delete?scale=true", {"ids": ids})
     assert (answer.status, answer.body.get("message")) == (status, message)
     assert (await client.told("/web"))["instances"] == 1
+
+
+async def test_what_is_not_there_is_not_killed(client: Client) -> None:
+    await client.made("PUT", "/v2/apps/web", {**SMALL, "instances": 0})
+    await client.settled()
+    answer = await client.ask("DELETE", "/v2/apps/web/tasks?scale=true")
+    assert (answer.status, answer.body) == (404, {"message": "Path '/web' does not exist"})
+    answer = await client.ask("DELETE", "/v2/apps/web/tasks/web.x")
+    assert (answer.status, answer.body) == (404, {"message": "Task 'web.x' does not exist"})
+    assert (await client.ask("GET", "/v2/apps/other/tasks")).status == 404
+
+
+async def test_tasks_are_listed_by_state_and_by_group(client: Client, memory: Memory) -> None:
+    memory.programs["/b/web"] = Program(start=math.inf)
+    await client.running("/a/web", 1)
+    await client.made("PUT", "/v2/apps/b/web", SMALL)
+    await asyncio.sleep(10)
+    staging = (await client.get("/v2/tasks?status=staging"))["tasks"]
+    assert [(task["appId"], task["state"]) for task in staging] == [("/b/web", "TASK_STAGING")]
+    assert (await client.told("/b/web"))["tasksStaged"] == 1
+    assert [task["appId"] for task in (await client.get("/v2/apps/a/*/tasks"))["tasks"]] == ["/a/web"]
+    assert [app["id"] for app in (await client.get("/v2/apps/b/*"))["*"]] == ["/b/web"]
 
 
 async def test_those_of_a_host_are_killed(client: Client) -> None:
