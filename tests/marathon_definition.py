@@ -114,9 +114,6 @@ def merged(before: Definition | None, update: Json, *, partial: bool) -> Json:
     known = {key: value for key, value in update.items() if key in FIELDS and value is not None}
     known.pop("version", None)
     kept = dict(before.spec) if before is not None and partial else {}
-    if {"cmd", "args"} & known.keys():
-        kept.pop("cmd", None)
-        kept.pop("args", None)
     if "ports" in known:
         kept.pop("portDefinitions", None)
     kept.update(known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from marathon_bus import Bus
@@ -34,9 +34,6 @@ class Deployments:
         self._bus = bus
         self._over = over
         self._all: dict[str, Deployment] = {}
-
-    def __iter__(self) -> Iterator[Deployment]:
-        return iter(list(self._all.values()))
 
     def __contains__(self, id_: str) -> bool:
         return id_ in self._all

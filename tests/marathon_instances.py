@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from marathon_offers import Offer, Placed
 __all__ = ["ENDED", "Health", "Instance", "Instances", "app_of"]
 
 ENDED = frozenset({"Killed", "Failed", "Finished", "Error", "Dropped", "Gone", "Unknown"})
-STAGED = frozenset({"Provisioned", "Staging", "Starting"})
+STAGED = frozenset({"Provisioned", "Staging"})
 TOLD = {
     "Provisioned": "TASK_STAGING",
     "Staging": "TASK_STAGING",
@@ -57,14 +58,17 @@ class Health:
 
 @dataclass(slots=True)
 class Instance:
-    """``goal`` is Running, or Decommissioned once it is to end. ``condition``: Scheduled while no offer was found."""
+    """``goal`` is Running, or Decommissioned once it is to end. ``condition``: Scheduled while no offer was found.
+
+    A task of it that ends while the goal is Running is followed by another one, the next ``incarnation``.
+    """
 
     id: str
     app: Definition
     since: float
     condition: str = "Scheduled"
     goal: str = "Running"
-    task_id: str = ""
+    incarnation: int = 1
     place: Placed | None = None
     agent_id: str = ""
     ports: list[int] = field(default_factory=list)
@@ -72,6 +76,10 @@ class Instance:
     started: float | None = None
     health: Health = field(default_factory=Health)
     killed: bool = False
+
+    @property
+    def task_id(self) -> str:
+        return f"{self.id}._app.{self.incarnation}"
 
     @property
     def launched(self) -> bool:
@@ -94,8 +102,15 @@ class Instance:
         self.place = Placed(offer.host, offer.attributes, offer.region, offer.zone)
         self.agent_id = offer.agent_id
         self.ports = offer.take(self.app.spec, len(self.app.ports))
-        self.task_id = f"{self.id}._app.1"
         self.condition, self.since, self.staged = "Provisioned", at, at
+
+    def again(self, app: Definition, at: float) -> None:
+        """It waits for an offer once more."""
+        self.app, self.since, self.condition = app, at, "Scheduled"
+        self.incarnation += 1
+        self.place, self.agent_id, self.ports = None, "", []
+        self.staged = self.started = None
+        self.health, self.killed = Health(), False
 
     def shown(self) -> Json:
         """As a task."""
@@ -124,34 +139,40 @@ class Instances:
 
     def __init__(self, seed: int) -> None:
         self._all: dict[str, Instance] = {}
+        self._apps: defaultdict[str, dict[str, Instance]] = defaultdict(dict)
         self._chance = random.Random(seed)
 
     def __iter__(self) -> Iterator[Instance]:
         return iter(list(self._all.values()))
 
     def of(self, app: str) -> list[Instance]:
-        return [each for each in self._all.values() if each.app.id == app]
+        return list(self._apps[app].values())
 
     def task(self, task_id: str) -> Instance | None:
-        return next((each for each in self._all.values() if task_id in {each.task_id, each.id}), None)
+        """By the id of its task as of now, or by its own."""
+        instance = self._all.get(task_id.partition("._app.")[0])
+        return instance if instance is not None and task_id in {instance.task_id, instance.id} else None
 
     def add(self, app: Definition, at: float) -> Instance:
         """One more that waits for an offer."""
         name = app.id.removeprefix("/").replace("/", "_")
         made = uuid.UUID(int=self._chance.getrandbits(128), version=1)
         instance = Instance(f"{name}.instance-{made}", app, at)
-        self._all[instance.id] = instance
+        self._all[instance.id] = self._apps[app.id][instance.id] = instance
         return instance
 
     def remove(self, instance: Instance) -> None:
         self._all.pop(instance.id, None)
+        self._apps[instance.app.id].pop(instance.id, None)
 
     def counts(self, app: str) -> Mapping[str, int]:
-        """Those that were told to end run until they are gone."""
+        """Those that were told to end run until they are gone, if nothing else is told of them. What is neither staged nor
+        running, as what starts, is not counted.
+        """
         launched = [each for each in self.of(app) if each.launched]
         return {
             "tasksStaged": sum(each.condition in STAGED for each in launched),
-            "tasksRunning": sum(each.condition in {"Running", "Killing"} for each in launched),
+            "tasksRunning": sum(each.condition == "Running" for each in launched),
             "tasksHealthy": sum(each.health.alive is True for each in launched),
             "tasksUnhealthy": sum(each.health.alive is False for each in launched),
         }

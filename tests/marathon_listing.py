@@ -50,6 +50,6 @@ def listed(scheduler: Scheduler, app: Definition, embed: Collection[str]) -> Jso
         told["tasks"] = [each.shown() for each in scheduler.of(app.id) if each.launched]
     if "readiness" in embed:
         told["readinessCheckResults"] = []
-    if "lastTaskFailure" in embed and app.id in scheduler.failures:
-        told["lastTaskFailure"] = scheduler.failures[app.id]
+    if "lastTaskFailure" in embed and app.id in scheduler.news.failures:
+        told["lastTaskFailure"] = scheduler.news.failures[app.id]
     return told

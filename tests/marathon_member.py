@@ -19,7 +19,7 @@ from marathon_apps import json
 from marathon_door import Door
 from marathon_refusals import Refusal
 
-__all__ = ["Faults", "Member", "Team"]
+__all__ = ["FAULTS", "Faults", "Member", "Team"]
 
 VIA = "X-Marathon-Via"
 NO_LEADER = "Could not determine the current leader"
@@ -40,27 +40,37 @@ class Team(Protocol):
 
 @dataclass(slots=True)
 class Faults:
-    """``slow``: seconds that every answer takes more. ``garbage``: what every answer is."""
+    """``slow``: seconds that every answer takes more. ``garbage``: what every answer is. ``lost``: what is asked for is
+    done, and the connection ends instead of an answer.
+    """
 
     slow: float = 0.0
     garbage: bytes | None = None
+    lost: bool = False
     _going: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._going.set()
 
     def hang(self) -> None:
-        """Requests are taken, and not answered, until it goes on."""
+        """Requests are taken, and not answered, until it goes on; streams stand still."""
         self._going.clear()
 
     def go_on(self) -> None:
         self._going.set()
+
+    async def going(self) -> None:
+        """Returns when it does not hang."""
+        await self._going.wait()
 
     async def suffered(self) -> web.Response | None:
         await self._going.wait()
         if self.slow:
             await asyncio.sleep(self.slow)
         return None if self.garbage is None else web.Response(body=self.garbage)
+
+
+FAULTS = web.AppKey("faults", Faults)
 
 
 class Member:
@@ -86,12 +96,9 @@ class Member:
     def url(self) -> str:
         return f"http{'s' if self._context else ''}://{self.address}"
 
-    @property
-    def lives(self) -> bool:
-        return self._runner is not None
-
     async def start(self) -> None:
         app = web.Application(middlewares=[self._fault, self._guard, self._lead], client_max_size=2**24)
+        app[FAULTS] = self.faults
         app.on_response_prepare.append(self._sign)
         app.add_routes([web.get("/ping", self._ping), *self._routes()])
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.0, access_log=None)
@@ -116,7 +123,10 @@ class Member:
     @web.middleware
     async def _fault(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.calls.append(f"{request.method} {request.path_qs}")
-        return await self.faults.suffered() or await handler(request)
+        response = await self.faults.suffered() or await handler(request)
+        if self.faults.lost and request.transport is not None:
+            request.transport.abort()
+        return response
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -181,6 +191,7 @@ class Member:
         await response.prepare(request)
         try:
             async for piece in answer.content.iter_any():
+                await self.faults.going()
                 await response.write(piece)
         except (aiohttp.ClientError, ConnectionError):
             if request.transport is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from marathon_backend import Listener, Status
 from marathon_clock import Clock
+from marathon_definition import Definition
 from marathon_instances import Instance
 from marathon_offers import Offer
 
@@ -57,7 +58,11 @@ class Node:
 
 @dataclass(slots=True)
 class Task:
-    instance: Instance
+    """``id``, ``app`` and ``ports`` as they were at its start; the instance may have another task by now."""
+
+    id: str
+    app: Definition
+    ports: list[int]
     node: Node
     program: Program
     state: str = "TASK_STAGING"
@@ -67,8 +72,8 @@ class Task:
 class Memory:
     """``programs``: app id -> what its tasks do, where it is not ``program``. ``allocation``: seconds between offers.
 
-    ``peak`` is the most tasks of an app that there were at once, starting and stopping ones included,
-    ``most`` of all apps together.
+    ``declined``: how many offers were. ``peak`` is the most tasks of an app that there were at once, starting and stopping
+    ones included, ``most`` that of all apps together.
     """
 
     def __init__(self, *nodes: Node, allocation: float = 1.0, program: Program | None = None) -> None:
@@ -76,8 +81,7 @@ class Memory:
         self.program = program or Program()
         self.programs: dict[str, Program] = {}
         self.peak: Counter[str] = Counter()
-        self.most = 0
-        self.accepted = self.declined = 0
+        self.most = self.declined = 0
         self._allocation = allocation
         self._tasks: dict[str, Task] = {}
         self._allocating = False
@@ -97,7 +101,7 @@ class Memory:
 
     def tasks(self, app: str = "") -> list[Task]:
         """Those that hold room, whatever Marathon knows."""
-        return [each for each in self._tasks.values() if not app or each.instance.app.id == app]
+        return [each for each in self._tasks.values() if not app or each.app.id == app]
 
     def end(self, task_id: str, state: str = "TASK_FAILED", message: str = "") -> None:
         """The task ends by itself."""
@@ -142,15 +146,14 @@ class Memory:
         self._allocate_soon()
 
     def accept(self, offer: Offer, instances: Sequence[Instance]) -> None:
-        self.accepted += 1
         node = next(each for each in self.nodes.values() if each.agent_id == offer.agent_id)
         for each in instances:
-            self._start(Task(each, node, self.programs.get(each.app.id, self.program)))
+            self._start(Task(each.task_id, each.app, each.ports, node, self.programs.get(each.app.id, self.program)))
         self._allocate_soon()
 
     def _start(self, task: Task) -> None:
-        app = task.instance.app.id
-        self._tasks[task.instance.task_id] = task
+        app = task.app.id
+        self._tasks[task.id] = task
         self.peak[app] = max(self.peak[app], len(self.tasks(app)))
         self.most = max(self.most, len(self._tasks))
         self._later(task, task.program.start / 2, lambda: self._enter(task, "TASK_STARTING"))
@@ -177,14 +180,14 @@ class Memory:
     def check(self, instance: Instance) -> None:
         task = self._tasks[instance.task_id]
         if task.program.healthy is not None:
-            self._later(task, task.program.healthy, lambda: self.health(instance.task_id, alive=True))
+            self._later(task, task.program.healthy, lambda: self.health(task.id, alive=True))
 
     def _run(self, task: Task) -> None:
         if task.terminated:
             return
         self._enter(task, "TASK_RUNNING")
         program = task.program
-        self._later(task, program.lives, lambda: self.end(task.instance.task_id, program.ends, program.message))
+        self._later(task, program.lives, lambda: self.end(task.id, program.ends, program.message))
 
     def _enter(self, task: Task, state: str) -> None:
         if task.terminated and state != "TASK_KILLING":
@@ -194,11 +197,11 @@ class Memory:
             self._tell(task, state)
 
     def _tell(self, task: Task, state: str, message: str = "") -> None:
-        self._listener.told(Status(task.instance.task_id, state, task.node.agent_id, message))
+        self._listener.told(Status(task.id, state, task.node.agent_id, message))
 
     def _later(self, task: Task, seconds: float, what: Callable[[], None]) -> None:
         def do() -> None:
-            if self._tasks.get(task.instance.task_id) is task:
+            if self._tasks.get(task.id) is task:
                 what()
 
         if not math.isinf(seconds):
@@ -220,7 +223,7 @@ class Memory:
             self._listener.offered(offers)
 
     def _offer(self, node: Node) -> Offer:
-        used = [each.instance for each in self._on(node)]
+        used = self._on(node)
         specs = [each.app.spec for each in used]
         self._offers += 1
         return Offer(

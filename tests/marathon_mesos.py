@@ -64,10 +64,10 @@ class MesosBackend:
         await self._subscribed.wait()
 
     async def close(self) -> None:
-        for each in self._running:
-            each.cancel()
         with suppress(SchedulerError):
             await self._master.call({"type": "TEARDOWN"})
+        for each in self._running:
+            each.cancel()
         await self._stack.aclose()
 
     # What Mesos says.
@@ -148,11 +148,12 @@ class MesosBackend:
 
     async def _checked(self, instance: Instance, check: dict[str, Any]) -> None:
         assert self._listener is not None
+        task = instance.task_id
         await asyncio.sleep(check["delaySeconds"])
-        while instance.condition == "Running" and not instance.killed:
+        while _runs(instance, task):
             alive = await self._passes(instance, check)
-            if instance.condition == "Running":
-                self._listener.told(Status(instance.task_id, "TASK_RUNNING", instance.agent_id, healthy=alive))
+            if _runs(instance, task):
+                self._listener.told(Status(task, "TASK_RUNNING", instance.agent_id, healthy=alive))
             await asyncio.sleep(check["intervalSeconds"])
 
     async def _passes(self, instance: Instance, check: dict[str, Any]) -> bool:
@@ -167,6 +168,10 @@ class MesosBackend:
                 async with self._session.get(url, allow_redirects=False) as answer:
                     return 200 <= answer.status < 400
         return False
+
+
+def _runs(instance: Instance, task: str) -> bool:
+    return instance.task_id == task and instance.condition == "Running" and not instance.killed
 
 
 def _offer(offer: MesosOffer) -> Offer:

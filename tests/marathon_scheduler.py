@@ -12,6 +12,7 @@ from marathon_clock import Clock, iso
 from marathon_definition import Definition, Json
 from marathon_deployments import Deployments
 from marathon_instances import ENDED, Instance, Instances
+from marathon_news import News
 from marathon_offers import Offer
 from marathon_plan import Apps, Plan, planned
 from marathon_queue import LaunchQueue
@@ -38,11 +39,12 @@ CONDITIONS = {
     "TASK_UNKNOWN": "Unknown",
 }
 DELAYING = {"Dropped", "Error", "Failed", "Gone", "Finished"}
+UNREACHABLE = {"Unreachable", "UnreachableInactive"}
 FAILURES = {"Dropped", "Error", "Failed", "Gone", "Unreachable"}
 
 
 class Scheduler:
-    """``apps`` are as they are to be; ``failures``: app -> its last task failure, as the API tells of it."""
+    """``apps`` are as they are to be; ``history`` has their versions, ``groups`` all groups but the root."""
 
     def __init__(self, settings: Settings, backend: Backend) -> None:
         self.settings = settings
@@ -53,7 +55,7 @@ class Scheduler:
         self.apps: dict[str, Definition] = {}
         self.groups: set[str] = set()
         self.history: dict[str, list[Definition]] = {}
-        self.failures: dict[str, Json] = {}
+        self.news = News(self.bus)
         self.deployments = Deployments(self, self.bus, self._over)
         self._backend = backend
         self._chance = random.Random(settings.seed)
@@ -172,7 +174,7 @@ class Scheduler:
         for app in plan.original.keys() - self.apps.keys():
             if app in plan.affected:
                 self.bus.publish("app_terminated_event", appId=app)
-                self.failures.pop(app, None)
+                self.news.failures.pop(app, None)
                 self.history.pop(app, None)
         self.soon()
 
@@ -186,7 +188,7 @@ class Scheduler:
 
     def schedule(self, app: Definition, count: int) -> None:
         for _ in range(count):
-            self._changed(self.instances.add(app, self.clock.now))
+            self.news.changed(self.instances.add(app, self.clock.now))
         if count > 0:
             self.soon()
 
@@ -198,26 +200,40 @@ class Scheduler:
             else:
                 self._gone(each, "Killed")
 
+    def kill(self, instances: Iterable[Instance]) -> None:
+        """Their tasks end, and others follow."""
+        for each in instances:
+            self._kill(each)
+
     def _kill(self, instance: Instance) -> None:
-        if instance.killed or instance.condition in {"Unreachable", "UnreachableInactive"}:
+        if instance.condition in UNREACHABLE:
             self._expunge_later(instance, 0.0)
-            return
-        instance.killed = True
-        self._send(instance)
+        elif not instance.killed:
+            instance.killed = True
+            self._send(instance)
 
     def _send(self, instance: Instance) -> None:
         """Again and again, as a message may be lost."""
-        if self.instances.task(instance.id) is instance:
-            self._backend.kill(instance.task_id, instance.agent_id, _grace(instance.app))
-            self.clock.later(self.settings.kill_retry, lambda: self._send(instance))
+        self._backend.kill(instance.task_id, instance.agent_id, _grace(instance.app))
+        self._later(instance, self.settings.kill_retry, self._send)
 
     def _started(self, instance: Instance) -> None:
-        self._changed(instance)
-        self.clock.later(self.settings.launch_timeout, lambda: self._overdue(instance))
+        self.news.changed(instance)
+        self._later(instance, self.settings.launch_timeout, self._overdue)
 
     def _overdue(self, instance: Instance) -> None:
-        if instance.launched and instance.started is None:
-            self.end([instance])
+        if instance.started is None:
+            self._kill(instance)
+
+    def _later(self, instance: Instance, seconds: float, what: Callable[[Instance], None]) -> None:
+        """Unless its task is gone by then."""
+        task = instance.task_id
+
+        def do() -> None:
+            if self.instances.task(task) is instance and instance.launched:
+                what(instance)
+
+        self.clock.later(seconds, do)
 
     # What Mesos tells.
 
@@ -240,11 +256,7 @@ class Scheduler:
 
     def _unknown(self, status: Status, condition: str) -> None:
         if condition in ENDED:
-            self.bus.publish(
-                "unknown_instance_terminated_event",
-                instanceId=status.task_id.partition("._app")[0],
-                condition=condition,
-            )
+            self.news.unknown(status, condition)
         elif condition != "Unreachable":
             self._backend.kill(status.task_id, status.agent_id, None)
 
@@ -252,12 +264,14 @@ class Scheduler:
         ignored = condition == "Killing" and not self.settings.task_killing
         if ignored or condition == instance.condition:
             return
-        self._status(instance, status)
+        self.news.status(instance, status)
         if condition in FAILURES:
-            self.failures[instance.app.id] = self._failure(instance, status)
+            self.news.failed(instance, status, self.clock.now)
         if condition in ENDED:
             self._ended(instance, condition)
             return
+        if instance.condition in UNREACHABLE:
+            self._checked.add(instance.app.id)
         came = condition == "Running" and instance.started is None
         instance.condition, instance.since = condition, self.clock.now
         if came:
@@ -265,7 +279,7 @@ class Scheduler:
             self._came(instance)
         if condition == "Unreachable":
             self._unreachable(instance)
-        self._changed(instance)
+        self.news.changed(instance)
 
     def _came(self, instance: Instance) -> None:
         if instance.app.checked:
@@ -274,15 +288,21 @@ class Scheduler:
             self.queue.came_up(instance.app)
 
     def _ended(self, instance: Instance, condition: str) -> None:
-        self._checked.add(instance.app.id)
-        if condition in DELAYING and not instance.killed:
+        if condition in DELAYING:
             self.queue.failed(instance.app)
-        self._gone(instance, condition)
+        app = self.apps.get(instance.app.id)
+        if app is None or instance.goal != "Running":
+            self._gone(instance, condition)
+            return
+        instance.condition, instance.since = condition, self.clock.now
+        self.news.changed(instance)
+        instance.again(app, self.clock.now)
+        self.news.changed(instance)
 
     def _gone(self, instance: Instance, condition: str) -> None:
         instance.condition, instance.since = condition, self.clock.now
         self.instances.remove(instance)
-        self._changed(instance)
+        self.news.changed(instance)
         self.soon()
 
     def _health(self, instance: Instance, *, alive: bool) -> None:
@@ -295,24 +315,14 @@ class Scheduler:
             return
         instance.health.told(alive, self.clock.now)
         if alive is not before:
-            self._health_changed(instance, alive=alive, first=before is None)
+            self.news.health(instance, alive=alive)
+        if alive and before is None:
+            self.queue.came_up(instance.app)
         if not alive and 0 < check["maxConsecutiveFailures"] <= instance.health.failures and not instance.killed:
             self._unhealthy(instance)
 
-    def _health_changed(self, instance: Instance, *, alive: bool, first: bool) -> None:
-        what = {"instanceId": instance.id, "runSpecId": instance.app.id, "healthy": alive}
-        self.bus.publish("instance_health_changed_event", **what, runSpecVersion=iso(instance.app.version))
-        version = iso(instance.app.version)
-        self.bus.publish(
-            "health_status_changed_event", appId=instance.app.id, instanceId=instance.id, version=version, alive=alive
-        )
-        if alive and first:
-            self.queue.came_up(instance.app)
-
     def _unhealthy(self, instance: Instance) -> None:
-        about = {"instanceId": instance.id, "taskId": instance.task_id, "host": instance.host}
-        more = {"appId": instance.app.id, "version": iso(instance.app.version), "slaveId": instance.agent_id}
-        self.bus.publish("unhealthy_instance_kill_event", **about, **more, reason="failed too many health checks")
+        self.news.unhealthy(instance)
         self.queue.failed(instance.app)
         self._kill(instance)
 
@@ -323,62 +333,23 @@ class Scheduler:
         if instance.goal != "Running":
             self._expunge_later(instance, 0.0)
         elif strategy != "disabled":
-            self.clock.later(strategy["inactiveAfterSeconds"], lambda: self._inactive(instance))
+            self._later(instance, strategy["inactiveAfterSeconds"], self._inactive)
             self._expunge_later(instance, strategy["expungeAfterSeconds"])
 
     def _inactive(self, instance: Instance) -> None:
         if instance.condition == "Unreachable":
             instance.condition, instance.since = "UnreachableInactive", self.clock.now
             self._checked.add(instance.app.id)
-            self._changed(instance)
+            self.news.changed(instance)
             self.soon()
 
     def _expunge_later(self, instance: Instance, seconds: float) -> None:
-        def expunge() -> None:
-            if instance.condition in {"Unreachable", "UnreachableInactive"}:
-                self._ended(instance, "Unknown")
+        self._later(instance, seconds, self._expunge)
 
-        self.clock.later(seconds, expunge)
-
-    # Events.
-
-    def _changed(self, instance: Instance) -> None:
-        self.bus.publish(
-            "instance_changed_event",
-            instanceId=instance.id,
-            condition=instance.condition,
-            goal=instance.goal,
-            runSpecId=instance.app.id,
-            agentId=instance.agent_id,
-            host=instance.host,
-            runSpecVersion=iso(instance.app.version),
-        )
-
-    def _status(self, instance: Instance, status: Status) -> None:
-        self.bus.publish(
-            "status_update_event",
-            slaveId=instance.agent_id,
-            taskId=instance.task_id,
-            taskStatus=status.state,
-            message=status.message,
-            appId=instance.app.id,
-            host=instance.host,
-            ipAddresses=[],
-            ports=instance.ports,
-            version=iso(instance.app.version),
-        )
-
-    def _failure(self, instance: Instance, status: Status) -> Json:
-        return {
-            "appId": instance.app.id,
-            "host": instance.host,
-            "message": status.message,
-            "slaveId": instance.agent_id,
-            "state": status.state,
-            "taskId": instance.task_id,
-            "timestamp": iso(self.clock.now),
-            "version": iso(instance.app.version),
-        }
+    def _expunge(self, instance: Instance) -> None:
+        if instance.condition in UNREACHABLE:
+            self._checked.add(instance.app.id)
+            self._gone(instance, "Unknown")
 
 
 def _grace(app: Definition) -> float | None:

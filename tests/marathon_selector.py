@@ -25,7 +25,7 @@ def selector(text: str) -> Callable[[Labels], bool]:
     while at < len(text):
         match = ONE.match(text, at)
         if match is None:
-            raise Refusal(422, f"Can not parse label selector '{text}'. Reason: unexpected {text[at:][:20]!r}")
+            raise Refusal(422, f"Can not parse label selector {text}. Reason: unexpected {text[at:][:20]!r}")
         rules.append(_rule(match))
         at = match.end()
     return lambda labels: all(rule(labels) for rule in rules)

@@ -49,11 +49,11 @@ class MarathonStage:
 
     async def kill(self, service: str) -> None:
         tasks = [each for each in self.memory.tasks(f"/beaufort/one/{service}") if each.state == "TASK_RUNNING"]
-        self.memory.end(tasks[0].instance.task_id, "TASK_FAILED", "Command exited with status 1")
+        self.memory.end(tasks[0].id, "TASK_FAILED", "Command exited with status 1")
 
     def ids(self, service: str) -> set[str]:
         """The tasks of a service that there are, whatever they do."""
-        return {each.instance.task_id for each in self.memory.tasks(f"/beaufort/one/{service}")}
+        return {each.id for each in self.memory.tasks(f"/beaufort/one/{service}")}
 
     def writes(self) -> list[str]:
         """The changes that were asked for, in their order."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from marathon_member import FAULTS, Faults
 from marathon_scheduler import Scheduler
 
 __all__ = ["EventsApi"]
@@ -32,12 +33,12 @@ class EventsApi:
         self._open.add(transport)
         try:
             with self._scheduler.bus.listening(types, request.remote or "", light=light) as listening:
-                await self._send(response, listening.queue)
+                await self._send(response, listening.queue, request.app[FAULTS])
         finally:
             self._open.discard(transport)
         return response
 
-    async def _send(self, response: web.StreamResponse, queue: asyncio.Queue[bytes | None]) -> None:
+    async def _send(self, response: web.StreamResponse, queue: asyncio.Queue[bytes | None], faults: Faults) -> None:
         with suppress(ConnectionError):
             while True:
                 piece: bytes | None = b"\r\n"
@@ -46,6 +47,7 @@ class EventsApi:
                         piece = await queue.get()
                 if piece is None:
                     return
+                await faults.going()
                 await response.write(piece)
 
     def cut(self) -> None:

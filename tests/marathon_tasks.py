@@ -98,10 +98,9 @@ class TasksApi:
                 raise Refusal(400, BOTH)
             return self._scale(named, force=is_true(request, "force"))
         shown = [each.shown() for instances in named.values() for each in instances]
-        for app, instances in named.items():
-            # Those of an app that is locked are not killed, and the answer is the same.
-            if is_true(request, "wipe") or not self._scheduler.deployments.locking({app}):
-                self._scheduler.end(instances)
+        act = self._scheduler.end if is_true(request, "wipe") else self._scheduler.kill
+        for instances in named.values():
+            act(instances)
         self._scheduler.soon()
         return json({key: shown} if key == "tasks" else {key: shown[0]})
 

@@ -158,6 +158,19 @@ async def test_the_next_leader_goes_on(client: Client, server: MarathonServer) -
     assert (await client.get("/v2/leader"))["leader"] == server.members[1].address
 
 
+async def test_what_happens_without_a_leader_is_heard_by_the_next(client: Client, server: MarathonServer) -> None:
+    (task,) = await client.running("/web", 1)
+    assert (await client.ask("DELETE", "/v2/leader")).body == {"message": "Leadership abdicated"}
+    memory = server.backend
+    assert isinstance(memory, Memory)
+    memory.end(task, "TASK_FAILED")
+    await asyncio.sleep(100)
+    assert memory.tasks() == []
+    server.elect(2)
+    await client.settled()
+    assert [each.id for each in memory.tasks()] == [task.replace("_app.1", "_app.2")]
+
+
 async def test_a_leader_that_hangs_is_given_up_by_the_others(server: MarathonServer) -> None:
     server.members[0].faults.hang()
     async with Client(server.urls[1]) as client:
@@ -183,9 +196,30 @@ async def test_faults(client: Client, server: MarathonServer) -> None:
     assert asyncio.get_running_loop().time() - before == pytest.approx(3)
 
 
+async def test_an_answer_may_be_lost_and_the_change_done(client: Client, server: MarathonServer) -> None:
+    server.members[0].faults.lost = True
+    with pytest.raises(aiohttp.ClientError):
+        await client.ask("PUT", "/v2/apps/web", SMALL)
+    server.members[0].faults.lost = False
+    assert (await client.told("/web"))["instances"] == 1
+
+
+async def test_a_stream_stands_still_while_its_member_hangs(client: Client, server: MarathonServer) -> None:
+    async with client.events("?event_type=deployment_success") as events, Client(server.urls[1]) as other:
+        await other.made("PUT", "/v2/apps/web", SMALL)
+        server.members[0].faults.hang()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1000):
+                await anext(events)
+        server.members[0].faults.go_on()
+        await client.settled()
+
+
 async def test_what_there_is_not(client: Client) -> None:
     answer = await client.ask("GET", "/v2/nothing")
     assert (answer.status, answer.body) == (404, {"message": "URI not found: /v2/nothing"})
+    answer = await client.ask("PATCH", "/v2/deployments")
+    assert (answer.status, answer.body) == (405, {"message": "Method Not Allowed"})
     answer = await client.ask("PUT", "/v2/apps/web", None)
     assert (answer.status, answer.body["message"]) == (400, "Invalid JSON")
 
@@ -208,6 +242,7 @@ DOOR = Door(users={"ann": "secret", "bob": "b"}, tokens=["t1"], readers=["bob"])
         pytest.param(basic("ann", "secret"), 200, 201, id="password"),
         pytest.param(basic("bob", "b"), 200, 403, id="reader"),
         pytest.param("token=t1", 200, 201, id="token"),
+        pytest.param("Basic ???", 401, 401, id="no password at all"),
         pytest.param("token=t2", 401, 401, id="wrong token"),
         pytest.param("Bearer t1", 401, 401, id="not as DC/OS has it"),
     ],

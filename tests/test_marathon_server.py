@@ -1,8 +1,7 @@
-"""The stand-in for Marathon is as strict as Marathon: apps, deployments and their locks; in virtual time."""
+"""The stand-in for Marathon is as strict as Marathon: what it says of apps, and what it refuses; in virtual time."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,10 +14,7 @@ from marathon_settings import Settings
 
 pytestmark = pytest.mark.looptime
 
-LOCKED = (
-    "App is locked by one or more deployments. Override with the option '?force=true'. "
-    "View details at '/v2/deployments/<DEPLOYMENT_ID>'."
-)
+WRONG = "Object is not valid"
 COMMAND = "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'."
 
 
@@ -95,34 +91,87 @@ async def test_an_update_keeps_what_it_does_not_name(client: Client, query: str,
 
 
 @pytest.mark.parametrize(
-    ("app", "status", "message", "details"),
+    ("app", "message", "details"),
     [
-        pytest.param({"instances": "2"}, 422, "Invalid JSON", {"/instances": "error.expected.jsnumber"}, id="kind"),
-        pytest.param({"instances": True}, 422, "Invalid JSON", {"/instances": "error.expected.jsnumber"}, id="boolean"),
-        pytest.param({"cmd": ""}, 422, "Object is not valid", {"/": COMMAND}, id="no program"),
-        pytest.param({"args": ["a"]}, 422, "Object is not valid", {"/": COMMAND}, id="two programs"),
+        pytest.param({"instances": "2"}, "Invalid JSON", {"/instances": "error.expected.jsnumber"}, id="kind"),
+        pytest.param({"instances": True}, "Invalid JSON", {"/instances": "error.expected.jsnumber"}, id="boolean"),
+        pytest.param({"cmd": ""}, WRONG, {"/": COMMAND}, id="no program"),
+        pytest.param({"args": ["a"]}, WRONG, {"/": COMMAND}, id="two programs"),
         pytest.param(
             {"instances": -1, "cpus": -1},
-            422,
-            "Object is not valid",
+            WRONG,
             {"/cpus": "got -1, expected 0 or more", "/instances": "got -1, expected 0 or more"},
             id="all faults at once",
         ),
+        pytest.param({"killSelection": "X"}, WRONG, {"/killSelection": "error.unknown.enum.literal"}, id="selection"),
+        pytest.param({"labels": {"a": 1}}, WRONG, {"/labels/a": "error.expected.jsstring"}, id="label"),
+        pytest.param({"env": {"A": 1}}, WRONG, {"/env/A": "error.expected.jsstring"}, id="environment"),
         pytest.param(
-            {"constraints": [["hostname", "UNIQUE", "x"]]},
-            422,
-            "Object is not valid",
-            {"/constraints(0)": "Value specified but not used"},
-            id="constraint",
+            {"upgradeStrategy": {"minimumHealthCapacity": 2}},
+            WRONG,
+            {"/upgradeStrategy/minimumHealthCapacity": "got 2, expected between 0.0 and 1.0"},
+            id="upgrade",
+        ),
+        pytest.param(
+            {"unreachableStrategy": {"inactiveAfterSeconds": 2, "expungeAfterSeconds": 1}},
+            WRONG,
+            {"/unreachableStrategy": "inactiveAfterSeconds must be less or equal to expungeAfterSeconds"},
+            id="unreachable",
+        ),
+        pytest.param(
+            {
+                "constraints": [
+                    ["hostname", "UNIQUE", "x"],
+                    ["a", "LIKE"],
+                    ["a", "LIKE", "("],
+                    ["a", "MAX_PER", "x"],
+                    ["a"],
+                ]
+            },
+            WRONG,
+            {
+                "/constraints(0)": "Value specified but not used",
+                "/constraints(1)": "A value is required",
+                "/constraints(2)": "'(' is not a valid regular expression",
+                "/constraints(3)": "Value was specified but is not a number",
+                "/constraints(4)": "Constraint definition must be an array of strings: field, operator, "
+                "and an optional value",
+            },
+            id="constraints",
+        ),
+        pytest.param(
+            {"healthChecks": [{"protocol": "X"}, {"protocol": "COMMAND"}, {"protocol": "TCP"}]},
+            WRONG,
+            {
+                "/healthChecks(0)/protocol": "error.unknown.enum.literal",
+                "/healthChecks(1)": "Health check must specify command for protocol COMMAND, and for no other",
+                "/healthChecks(2)": "Health check port indices must address an element of the ports array "
+                "or container port mappings.",
+            },
+            id="health checks",
         ),
     ],
 )
 async def test_what_is_wrong_is_told_by_its_path(
-    client: Client, app: dict[str, Any], status: int, message: str, details: dict[str, str]
+    client: Client, app: dict[str, Any], message: str, details: dict[str, str]
 ) -> None:
     answer = await client.ask("PUT", "/v2/apps/web", {**SMALL, **app})
-    assert (answer.status, answer.body["message"]) == (status, message)
+    assert (answer.status, answer.body["message"]) == (422, message)
     assert {each["path"]: each["errors"][0] for each in answer.body["details"]} == details
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "where"),
+    [
+        pytest.param("PUT", "/v2/apps", {}, "", id="no list"),
+        pytest.param("PUT", "/v2/apps", ["a"], "(0)", id="no app"),
+        pytest.param("PUT", "/v2/apps", [{"id": 1}], "(0)/id", id="id of another kind"),
+        pytest.param("POST", "/v2/apps", SMALL, "/id", id="no id"),
+    ],
+)
+async def test_the_form_is_checked(client: Client, method: str, path: str, body: Any, where: str) -> None:
+    answer = await client.ask(method, path, body)
+    assert (answer.status, answer.body["details"][0]["path"]) == (422, where)
 
 
 @pytest.mark.parametrize("id_", ["/Web", "/a_b", "/-a", "/"])
@@ -152,6 +201,7 @@ async def test_it_goes_back_to_an_earlier_version(client: Client) -> None:
     await client.settled()
     answer = await client.ask("PUT", "/v2/apps/web", {"version": older, "instances": 2})
     assert answer.body["details"][0]["path"] == "/version"
+    assert (await client.ask("PUT", "/v2/apps/web", {"version": "2000-01-01T00:00:00.000Z"})).status == 404
     await client.made("PUT", "/v2/apps/web", {"version": older})
     assert (await client.told("/web"))["instances"] == 1
 
@@ -160,6 +210,7 @@ async def test_it_goes_back_to_an_earlier_version(client: Client) -> None:
     ("query", "found"),
     [
         pytest.param("?id=A/w", ["/a/web"], id="part of the id"),
+        pytest.param("?cmd=SLEEP&id=/b", ["/b"], id="part of the command"),
         pytest.param("?label=team", ["/a/web", "/b"], id="there"),
         pytest.param("?label=team==shop,size", ["/a/web"], id="both"),
         pytest.param("?label=team!=shop", ["/b"], id="not equal"),
@@ -218,126 +269,3 @@ async def test_groups_stay_when_their_apps_have_gone(client: Client) -> None:
     assert (await client.get("/v2/groups/a"))["groups"][0]["id"] == "/a/b"
     await client.made("DELETE", "/v2/groups/a")
     assert (await client.ask("GET", "/v2/groups/a")).body == {"message": "Group '/a' does not exist"}
-
-
-# Deployments.
-
-
-async def test_a_scale_up_that_finds_no_offers_holds_its_lock(client: Client) -> None:
-    await client.running("/web", 4)
-    first = await client.made("PATCH", "/v2/apps/web", {"instances": 5})
-    await asyncio.sleep(1000)
-    answer = await client.ask("PUT", "/v2/apps", [{"id": "/web", "instances": 4}])
-    assert (answer.status, answer.body) == (409, {"message": LOCKED, "deployments": [{"id": first}]})
-    assert (await client.told("/web"))["instances"] == 5
-
-
-async def test_a_change_of_nothing_is_never_locked(client: Client) -> None:
-    await client.running("/web", 4)
-    await client.made("PATCH", "/v2/apps/web", {"instances": 5})
-    await client.made("PATCH", "/v2/apps/web", {"instances": 5})
-    assert len(await client.get("/v2/deployments")) == 1
-
-
-async def test_force_ends_what_is_in_the_way(client: Client, server: MarathonServer) -> None:
-    await client.running("/web", 2)
-    first = await client.made("PATCH", "/v2/apps/web", {"instances": 5})
-    second = await client.made("PATCH", "/v2/apps/web?force=true", {"instances": 3})
-    assert [each["id"] for each in await client.get("/v2/deployments")] == [second]
-    await client.settled()
-    ends = [(each["eventType"], each["id"]) for each in server.scheduler.bus.published if "id" in each]
-    assert ends[-2:] == [("deployment_failed", first), ("deployment_success", second)]
-
-
-async def test_a_scale_down_locks_until_its_tasks_have_gone(client: Client) -> None:
-    await client.running("/web", 3)
-    await client.made("PATCH", "/v2/apps/web", {"instances": 1})
-    await asyncio.sleep(0.9)
-    app = await client.told("/web")
-    assert (app["instances"], app["tasksRunning"]) == (1, 3)
-    assert (await client.ask("PATCH", "/v2/apps/web", {"instances": 2})).status == 409
-    await asyncio.sleep(0.2)
-    assert (await client.told("/web"))["tasksRunning"] == 1
-    await client.made("PATCH", "/v2/apps/web", {"instances": 2})
-
-
-async def test_downs_and_ups_of_one_deployment_run_side_by_side(client: Client, memory: Memory) -> None:
-    await client.running("/a", 2)
-    await client.running("/b", 1)
-    await client.made("PUT", "/v2/apps", [{"id": "/a", "instances": 1}, {"id": "/b", "instances": 2}])
-    await asyncio.sleep(0.5)
-    assert {len(memory.tasks("/a")), len(await client.get("/v2/deployments"))} == {2, 1}
-    await client.settled()
-    assert [len(memory.tasks(app)) for app in ("/a", "/b")] == [1, 2]
-
-
-async def test_a_deployment_waits_for_health(client: Client, memory: Memory) -> None:
-    memory.programs["/web"] = Program(healthy=None)
-    await client.made(
-        "PUT", "/v2/apps/web", {**SMALL, "healthChecks": [{"protocol": "COMMAND", "command": {"value": "x"}}]}
-    )
-    await asyncio.sleep(100)
-    app = await client.told("/web")
-    assert (app["tasksRunning"], app["tasksHealthy"], len(app["deployments"])) == (1, 0, 1)
-    memory.health(app["tasks"][0]["id"], alive=True)
-    await client.settled()
-    app = await client.told("/web")
-    assert (app["tasksHealthy"], app["tasks"][0]["healthCheckResults"][0]["alive"]) == (1, True)
-
-
-@pytest.mark.parametrize(
-    ("settings", "kept"),
-    [
-        pytest.param(Settings(), 1, id="what waits goes last"),
-        pytest.param(Settings(purges_late=False), 4, id="what waits goes at once"),
-    ],
-)
-async def test_a_rollback_may_end_what_ran_before(client: Client, memory: Memory, kept: int) -> None:
-    before = await client.running("/web", 4)
-    first = await client.made("PATCH", "/v2/apps/web", {"instances": 7})
-    await asyncio.sleep(30)
-    await client.made("DELETE", f"/v2/deployments/{first}")
-    await client.settled()
-    assert (await client.told("/web"))["instances"] == 4
-    assert len({task.instance.task_id for task in memory.tasks()} & set(before)) == kept
-
-
-async def test_a_deployment_that_is_stopped_leaves_what_runs(client: Client, memory: Memory) -> None:
-    before = await client.running("/web", 4)
-    first = await client.made("PATCH", "/v2/apps/web", {"instances": 6})
-    answer = await client.ask("DELETE", f"/v2/deployments/{first}?force=true")
-    assert (answer.status, answer.body) == (202, "")
-    assert (await client.get("/v2/queue"))["queue"] == []
-    assert (await client.told("/web"))["instances"] == 6
-    await client.made("PATCH", "/v2/apps/web", {"instances": 4})
-    await client.settled()
-    assert {task.instance.task_id for task in memory.tasks()} == set(before)
-    answer = await client.ask("DELETE", f"/v2/deployments/{first}")
-    assert (answer.status, answer.body) == (404, {"message": f"DeploymentPlan {first} does not exist"})
-
-
-async def test_a_stopped_deployment_is_taken_up_by_the_next_scale_check(client: Client) -> None:
-    await client.running("/web", 4)
-    first = await client.made("PATCH", "/v2/apps/web", {"instances": 6})
-    await client.ask("DELETE", f"/v2/deployments/{first}?force=true")
-    await asyncio.sleep(300)
-    assert [each["count"] for each in (await client.get("/v2/queue"))["queue"]] == [2]
-
-
-async def test_another_launch_restarts_the_tasks_one_by_one(client: Client, memory: Memory) -> None:
-    before = await client.running("/web", 2)
-    few = {"upgradeStrategy": {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0}}
-    await client.made("PUT", "/v2/apps/web", {"cmd": "sleep 2000", **few})
-    (deployment,) = await client.get("/v2/deployments")
-    assert deployment["currentActions"][0]["action"] == "RestartApplication"
-    await asyncio.sleep(1.1)
-    assert len({task.instance.task_id for task in memory.tasks()} & set(before)) == 1
-    await client.settled()
-    assert memory.peak["/web"] == 2
-    assert {task.instance.app.spec["cmd"] for task in memory.tasks()} == {"sleep 2000"}
-
-
-async def test_what_others_depend_on_comes_first(client: Client) -> None:
-    await client.made("PUT", "/v2/apps", [{**SMALL, "id": "/a", "dependencies": ["/b"]}, {**SMALL, "id": "/b"}])
-    (deployment,) = await client.get("/v2/deployments")
-    assert [action["app"] for step in deployment["steps"] for action in step["actions"]] == ["/a", "/b", "/b", "/a"]

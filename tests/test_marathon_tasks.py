@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from marathon_client import Client
+from marathon_client import SMALL, Client
 from marathon_memory import Memory, Node, Program
 from marathon_server import MarathonServer
 from marathon_settings import Settings
@@ -50,7 +50,7 @@ async def test_who_goes_is_selected_by_age(client: Client, memory: Memory, selec
     ids = await client.running("/web", 2, killSelection=selection)
     await client.made("PATCH", "/v2/apps/web", {"instances": 1})
     await client.settled()
-    assert [task.instance.task_id for task in memory.tasks()] == [ids[left]]
+    assert [task.id for task in memory.tasks()] == [ids[left]]
 
 
 async def test_victims_are_named_in_one_deployment(client: Client, memory: Memory) -> None:
@@ -61,24 +61,25 @@ async def test_victims_are_named_in_one_deployment(client: Client, memory: Memor
     again = await client.ask("POST", "/v2/tasks/delete?scale=true&force=true", {"ids": [a[0]]})
     assert (again.status, (await client.told("/a"))["instances"]) == (200, 1)
     await client.settled()
-    assert {task.instance.task_id for task in memory.tasks()} == {a[1], b[0]}
+    assert {task.id for task in memory.tasks()} == {a[1], b[0]}
 
 
-async def test_victims_are_not_taken_from_an_app_that_is_locked(client: Client) -> None:
+async def test_an_app_that_is_locked_is_not_scaled_by_a_kill(client: Client) -> None:
     ids = await client.running("/web", 4)
     await client.made("PATCH", "/v2/apps/web", {"instances": 5})
     assert (await client.ask("POST", "/v2/tasks/delete?scale=true", {"ids": ids[:1]})).status == 409
     answer = await client.ask("POST", "/v2/tasks/delete", {"ids": ids[:1]})
     assert (answer.status, [task["id"] for task in answer.body["tasks"]]) == (200, ids[:1])
     await asyncio.sleep(30)
-    assert ids[0] in {task["id"] for task in (await client.get("/v2/tasks"))["tasks"]}
+    tasks = {task["id"] for task in (await client.get("/v2/tasks"))["tasks"]}
+    assert (len(tasks), ids[0] in tasks, ids[0].replace("_app.1", "_app.2") in tasks) == (4, False, True)
 
 
 async def test_without_scale_what_is_killed_is_replaced(client: Client, memory: Memory) -> None:
     before = await client.running("/web", 2)
     await client.ask("DELETE", f"/v2/apps/web/tasks/{before[0]}")
     await client.settled()
-    after = {task.instance.task_id for task in memory.tasks()}
+    after = {task.id for task in memory.tasks()}
     assert (len(after), before[0] in after, before[1] in after) == (2, False, True)
 
 
@@ -95,6 +96,28 @@ async def test_ids_are_checked(client: Client, ids: Any, status: int, message: s
     answer = await client.ask("POST", "/v2/tasks/delete?scale=true", {"ids": ids})
     assert (answer.status, answer.body.get("message")) == (status, message)
     assert (await client.told("/web"))["instances"] == 1
+
+
+async def test_what_is_not_there_is_not_killed(client: Client) -> None:
+    await client.made("PUT", "/v2/apps/web", {**SMALL, "instances": 0})
+    await client.settled()
+    answer = await client.ask("DELETE", "/v2/apps/web/tasks?scale=true")
+    assert (answer.status, answer.body) == (404, {"message": "Path '/web' does not exist"})
+    answer = await client.ask("DELETE", "/v2/apps/web/tasks/web.x")
+    assert (answer.status, answer.body) == (404, {"message": "Task 'web.x' does not exist"})
+    assert (await client.ask("GET", "/v2/apps/other/tasks")).status == 404
+
+
+async def test_tasks_are_listed_by_state_and_by_group(client: Client, memory: Memory) -> None:
+    memory.programs["/b/web"] = Program(start=math.inf)
+    await client.running("/a/web", 1)
+    await client.made("PUT", "/v2/apps/b/web", SMALL)
+    await asyncio.sleep(10)
+    staging = (await client.get("/v2/tasks?status=staging"))["tasks"]
+    assert [(task["appId"], task["state"]) for task in staging] == [("/b/web", "TASK_STAGING")]
+    assert (await client.told("/b/web"))["tasksStaged"] == 1
+    assert [task["appId"] for task in (await client.get("/v2/apps/a/*/tasks"))["tasks"]] == ["/a/web"]
+    assert [app["id"] for app in (await client.get("/v2/apps/b/*"))["*"]] == ["/b/web"]
 
 
 async def test_those_of_a_host_are_killed(client: Client) -> None:
