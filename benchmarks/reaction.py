@@ -15,7 +15,7 @@ from pathlib import Path
 
 from trial import Plan
 
-SCHEDULERS = ("docker", "local", "swarm")
+SCHEDULERS = ("docker", "local", "marathon", "swarm")
 
 
 def main() -> None:
