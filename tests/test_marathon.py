@@ -197,6 +197,17 @@ async def test_a_label_that_two_apps_have_is_told(stage: MarathonStage, others: 
             await scheduler.scale(stage.found("web", label="team=shop"), 1)
 
 
+async def test_any_name_of_a_deployment_and_any_value_of_a_label_will_do(stage: MarathonStage, others: Client) -> None:
+    await others.made("PUT", "/v2/apps/shop/web", {**THEIRS, "labels": {"team": "shop, und Büro"}})
+    web, batch = stage.found("web", label="team=shop, und Büro"), stage.service("batch")
+    async with stage.scheduler("one, and two") as scheduler:
+        await bring(scheduler, web, 3)
+        await bring(scheduler, batch, 1)
+    async with stage.scheduler("one, and two") as scheduler, watching(scheduler, web, batch) as snapshots:
+        first = await anext(snapshots)
+        assert (first.counts["web"].running, first.counts["batch"].running) == (3, 1)
+
+
 # What is asked for.
 
 
@@ -387,6 +398,16 @@ async def test_what_finds_no_offer_locks_nothing_and_is_told(purges: bool) -> No
                     await scheduler.scale(batch, 4)
             await scheduler.scale(batch, 1)
             await until(snapshots, batch, all_run(1))
+
+
+async def test_where_no_offer_comes_at_all_that_is_told() -> None:
+    async with serving(Memory(Node(name="a", cpus=0.1, mem=32, disk=0, ports=()))) as stage:
+        web, batch = stage.service("web"), stage.service("batch")
+        async with stage.scheduler() as scheduler, watching(scheduler, web, batch) as snapshots:
+            await bring(scheduler, web, 1)
+            await scheduler.scale(batch, 1)
+            counts = await until(snapshots, batch, lambda counts: counts.failed > 0)
+            assert (counts.current, counts.failure) == (0, "no offer of the cluster came in 6 s")
 
 
 async def test_what_found_no_offer_is_launched_when_there_is_room() -> None:

@@ -27,7 +27,7 @@ MIB = 2**20
 
 SEGMENT = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 ID = re.compile(rf"(?:/{SEGMENT}(?:\.{SEGMENT})*)+")
-LABEL = re.compile(r"(?P<key>[^=\s]+)=(?P<value>\S*)")
+LABEL = re.compile(r"(?P<key>[^=\s]+)=(?P<value>.*)")
 
 LONGEST = 63
 """Characters: the longest part of an id that has a name of its own in every DNS."""
