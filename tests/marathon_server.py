@@ -1,8 +1,9 @@
 """A stand-in for Marathon 1.8 to 1.11, for tests: its REST API and its events, over tasks in memory or on a real Mesos.
 
 It is written from what is public about Marathon, and is as strict. It leaves out: pods, volumes and resident tasks, secrets,
-readiness checks, artifacts, ``PUT`` and ``POST`` of groups, event callbacks, metrics, plugins, the text/plain lists, regions,
-reservations and roles. It keeps nothing: its members share one state, as they would through ZooKeeper.
+readiness checks, artifacts, ``PUT`` and ``POST`` of groups, event callbacks, metrics, plugins, the text/plain lists,
+reservations and roles, the choice of victims that keeps GROUP_BY even, and the events of its connection to Mesos and of
+single health checks. It keeps nothing: its members share one state, as they would through ZooKeeper.
 """
 
 from __future__ import annotations
