@@ -35,12 +35,16 @@ JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 class Process:
-    """One in the namespace that begins with ``first``; it can be killed, and stopped in its tracks."""
+    """One in the namespace that begins with ``first``; it can be killed, started again, and stopped in its tracks."""
 
     def __init__(self, first: int, program: Path, environment: dict[str, str], log: Path) -> None:
-        command = [require("nsenter"), "--target", str(first), "--mount", "--pid", str(program)]
-        with log.open("ab") as said:
-            self._entered = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        self._command = [require("nsenter"), "--target", str(first), "--mount", "--pid", str(program)]
+        self._environment, self._log = environment, log
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as said:
+            self._entered = subprocess.Popen(self._command, env=self._environment, stdout=said, stderr=said)
 
     @property
     def _pid(self) -> int:
@@ -107,23 +111,24 @@ class Mesos:
         """Returns when the master is elected and all agents have registered with it, or so many of them."""
         agents = self._agents if agents is None else agents
         self._cluster = self._run(self._environment(agents))
-        self._await(agents)
+        self._await(agents, self._cluster)
 
-    def add(self, number: int | None = None) -> Process:
-        """One more agent, in a process of its own, or once more the one of this number. Returns when it has registered."""
+    def add(self) -> Process:
+        """One more agent, in a process of its own. Returns when it has registered."""
         agents = self._registered() + 1
-        work, port = str(self.home / f"apart-{len(self._apart) if number is None else number}"), str(free_port())
+        work, port = str(self.home / f"apart-{len(self._apart)}"), str(free_port())
         its = {"AGENTS_OF": self.address, "LIBPROCESS_PORT": port, "MESOS_PORT": port, "MESOS_WORK_DIR": work}
-        self._apart.append(self._run(self._environment(1) | its))
-        self._await(agents)
-        return self._apart[-1]
+        agent = self._run(self._environment(1) | its)
+        self._apart.append(agent)
+        self._await(agents, agent)
+        return agent
 
     def _run(self, environment: dict[str, str]) -> Process:
         return Process(self._first, self._program, environment, self.log)
 
-    def _await(self, agents: int) -> None:
+    def _await(self, agents: int, started: Process) -> None:
         while self._registered() < agents:
-            if self._cluster is None or not self._cluster.lives:
+            if not started.lives:
                 raise RuntimeError(f"Mesos did not start:\n{self.log.read_text()[-3000:]}")
             select.select([], [], [], 0.02)
 

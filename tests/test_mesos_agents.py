@@ -125,7 +125,7 @@ async def test_an_agent_that_dies_alone_comes_back_with_its_tasks(tmp_path: Path
             async for cluster in snapshots:
                 if not cluster.nodes:
                     break
-            private.add(0)
+            agent.start()
             async for cluster in snapshots:
                 if cluster.nodes:
                     break
