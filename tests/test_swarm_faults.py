@@ -225,13 +225,13 @@ def jumping(config: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-async def test_beaufort_is_killed_six_times_in_a_jump(clean_swarm: Swarm) -> None:
+async def test_beaufort_is_killed_ten_times_in_a_jump(clean_swarm: Swarm) -> None:
     """At random instants: whatever was under way is adopted, and nothing is started twice."""
     instants = random.Random(3)
     async with running(clean_swarm) as run:
         run.controller.pause("web")
         run.controller.pause("batch")
-        for _ in range(6):
+        for _ in range(10):
             with jumping(run.config) as process:
                 assert process.stdout is not None
                 select.select(
