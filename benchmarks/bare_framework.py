@@ -23,6 +23,7 @@ class BareFramework:
     - ``asks``: the master makes it none until it asks with REVIVE.
     - ``waits``: it gives each back for no time, so that the next comes at the master's next interval.
     - ``filters``: it gives each back for Mesos's default time, 5 s, and does not ask.
+    - ``hoards``: it needs none, and keeps all.
 
     ``size``: scalar resources of a task, in Mesos's names and units. ``command``: what each runs.
     """
@@ -59,7 +60,7 @@ class BareFramework:
             self._id = event["subscribed"]["framework_id"]["value"]
         elif event["type"] == "OFFERS":
             self._offered = self._offered or time.perf_counter()
-            for offer in event["offers"]["offers"]:
+            for offer in [] if self._how == "hoards" else event["offers"]["offers"]:
                 await self._answer(offer)
         elif event["type"] == "UPDATE":
             await self._hear(event["update"]["status"])

@@ -19,9 +19,10 @@ from beaufort.controller import Controller
 from mesos_rig import mesos
 from reaction_local import Pipe
 from trial import Plan, Row, controlled, held, ratios, until
+from tuning_mesos import tuning
 
 INTERVALS = {"100ms": "100ms", "1s": "1secs"}
-CASES = tuple(INTERVALS)
+CASES = (*INTERVALS, "tuning")
 RUNS = 10
 
 SIZE = {"cpus": 0.1, "mem": 32.0}
@@ -31,10 +32,10 @@ REFUSED = 5.0
 
 async def measure(plan: Plan) -> list[Row]:
     rows = []
-    for case in plan.cases:
-        with mesos(allocation_interval=INTERVALS[case]) as private, tempfile.TemporaryDirectory() as folder:
+    for case, interval in [(each, INTERVALS[each]) for each in plan.cases if each in INTERVALS]:
+        with mesos(allocation_interval=interval) as private, tempfile.TemporaryDirectory() as folder:
             rows += await compared(plan, private.address, case, Path(folder))
-    return rows
+    return rows + (await tuning(plan) if "tuning" in plan.cases else [])
 
 
 async def compared(plan: Plan, address: str, case: str, folder: Path) -> list[Row]:
