@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pytest
+
 from bare_framework import BareFramework, bare_framework
 from beaufort.controller import Controller
+from mesos_build import mesos_program
 from mesos_rig import mesos
 from reaction_local import Pipe
 from trial import Plan, Row, controlled, held, ratios, until
@@ -31,6 +35,10 @@ REFUSED = 5.0
 
 
 async def measure(plan: Plan) -> list[Row]:
+    try:
+        mesos_program()
+    except pytest.skip.Exception as missing:
+        sys.exit(f"--scheduler mesos: {missing}")
     rows = []
     for case, interval in [(each, INTERVALS[each]) for each in plan.cases if each in INTERVALS]:
         with mesos(allocation_interval=interval) as private, tempfile.TemporaryDirectory() as folder:

@@ -49,6 +49,19 @@ async def test_room_is_taken_and_handed_back(clean_swarm: Swarm) -> None:
         assert run.peak <= EACH
 
 
+async def test_a_machine_is_lost() -> None:
+    """Priority 1 keeps its count, out of what priority 2 held."""
+    with swarm() as private:
+        async with running(private) as run:
+            run.want(3)
+            await run.reaches(3, 3)
+            private.lose("n3")
+            await run.reaches(3, 1)
+            assert run.room() == {"n1": 2, "n2": 2}
+        assert run.services() == {"web": 3, "batch": 1}
+        assert run.peak <= EACH
+
+
 async def test_a_machine_is_cut_off_and_comes_back(clean_swarm: Swarm) -> None:
     """Its containers run on where nobody hears of them. When they do again, Swarm ends them, and only then there is room."""
     async with running(clean_swarm) as run:

@@ -46,10 +46,7 @@ def program(name: str, redis: RedisServer) -> dict[str, Any]:
 
 
 async def test_the_queue_is_worked_off_though_a_machine_is_lost(machines: Swarm, tmp_path: Path) -> None:
-    """Priority 1 keeps what it can, out of what priority 2 held.
-
-    There is more work than can be done meanwhile, however fast the machine is; most of it is taken back at the end.
-    """
+    """There is more work than can be done meanwhile, however fast the machine is; most of it is taken back at the end."""
     redis = RedisServer(tmp_path, machines.switch_address, machines.at_switch)
     redis.start()
     demand = {"type": "redis", "url": f"unix://{redis.socket}", "list": "jobs"}
@@ -67,8 +64,6 @@ async def test_the_queue_is_worked_off_though_a_machine_is_lost(machines: Swarm,
             machines.lose("n3")
             await run.until(lambda: len(run.room()) == 2)
             await run.reaches(3, 1)
-            assert run.services() == {"web": 3, "batch": 1}
-            assert run.room() == {"n1": 2, "n2": 2}
             await more_done(redis, done)
             jobs = JOBS - await taken_back(client)
             await run.until(lambda: (web := run.counts("web")) is not None and web.running < 3)
