@@ -1,7 +1,6 @@
 """Keeps the ledger as Marathon has it. Its events say that something may have changed; a list says what is.
 
-There is one list at a time, and another after it if something was heard meanwhile. It connects when it is asked to, and does
-not try again by itself: whoever asks next does.
+There is one list at a time, and another after it if something was heard meanwhile.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from beaufort.schedulers.apps.ledger import Ledger
 from beaufort.schedulers.apps.marathons import Marathons
 from beaufort.schedulers.apps.survey import Survey
 from beaufort.schedulers.calls import Refusal
+from beaufort.schedulers.connection import Connection
 from beaufort.schedulers.engine.held import DEPLOYMENT
 
 __all__ = ["Lookout"]
@@ -31,7 +31,7 @@ PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 EMBED = ("tasks", "counts", "deployments", "lastTaskFailure")
 
 
-class Lookout:
+class Lookout(Connection):
     """``on_news`` is called after each list. ``survey`` finds the nodes, if anything does."""
 
     def __init__(
@@ -42,27 +42,14 @@ class Lookout:
         on_news: Callable[[], None],
         survey: Survey | None = None,
     ) -> None:
-        self.error: SchedulerError | None = Unreachable("no Marathon has been asked yet")
+        super().__init__("the Marathon", tasks)
         self._marathons = marathons
         self._ledger = ledger
-        self._tasks = tasks
         self._on_news = on_news
         self._survey = survey
-        self._tried: asyncio.Event | None = None
         self._stir = asyncio.Event()
         self._begun = self._ended = 0
         self._took = 0.0
-
-    async def ready(self) -> None:
-        """Returns at once while the ledger is kept; else after it has been brought up to date. Raises Unreachable."""
-        if self.error is None:
-            return
-        if self._tried is None:
-            self._tried = asyncio.Event()
-            self._tasks.create_task(self._keep(self._tried), name="marathon events")
-        await self._tried.wait()
-        if self.error is not None:
-            raise Unreachable(str(self.error)) from self.error
 
     async def look(self) -> None:
         """Returns after a list that is asked for after this call. Raises Unreachable if there can't be any."""
@@ -81,32 +68,27 @@ class Lookout:
         if self.error is not None:
             raise Unreachable(str(self.error)) from self.error
 
-    async def _keep(self, tried: asyncio.Event) -> None:
-        """Until Marathon can't be read any more."""
-        try:
-            await self._follow(tried)
-        except* SchedulerError as errors:
-            self.error = _first(errors)
-            if isinstance(self.error, Refusal):
-                self.error = Unreachable(f"the Marathon at {self._marathons.url} can't be read: {self.error}")
-        self._tried = None
-        self._marathons.give_up()
-        self._ledger.lose()
-        tried.set()
-
     async def _follow(self, tried: asyncio.Event) -> None:
         await self._marathons.open()
         async with self._marathons.events() as events:
             await self._look()
             if self._survey is not None:
                 await self._survey.look()
-            self.error = None
-            tried.set()
+            self._is_up(tried)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(events))
                 tasks.create_task(self._look_on())
                 if self._survey is not None:
                     tasks.create_task(self._survey.look_on())
+
+    def _explained(self, error: SchedulerError) -> SchedulerError:
+        if isinstance(error, Refusal):
+            return Unreachable(f"the Marathon at {self._marathons.url} can't be read: {error}")
+        return error
+
+    def _lose(self) -> None:
+        self._marathons.give_up()
+        self._ledger.lose()
 
     async def _read(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
@@ -169,8 +151,3 @@ class Lookout:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _first(errors: BaseExceptionGroup[SchedulerError]) -> SchedulerError:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
