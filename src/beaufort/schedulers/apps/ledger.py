@@ -201,9 +201,8 @@ class Ledger:
             return self.adopted[app.id]
         return next((self.labelled[label] for label in app.labels.items() if label in self.labelled), None)
 
-    def see(self, apps: Iterable[App], queue: Iterable[Queued], mark: int) -> bool:
-        """All apps that may be ours, and what waits of them. True if anything is not as it was before."""
-        before = self._standing, self.failed.copy(), self._asked, self._queue
+    def see(self, apps: Iterable[App], queue: Iterable[Queued], mark: int) -> None:
+        """All apps that may be ours, and what waits of them."""
         self._apps = {}
         for app in apps:
             if (name := self.owner(app)) is not None:
@@ -218,7 +217,7 @@ class Ledger:
         for name in self._apps:
             self._stand(name)
         self._look()
-        return before != (self._standing, self.failed, self._asked, self._queue)
+        self.touch()
 
     def _stand(self, name: str) -> None:
         for app in self.apps(name):

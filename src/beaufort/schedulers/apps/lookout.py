@@ -114,7 +114,6 @@ class Lookout(Connection):
         queue = await self._queue(apps)
         self._ended = number
         self._ledger.see(apps, queue, mark)
-        self._ledger.touch()
         self._took = _now() - begin
 
     async def _apps(self) -> list[App]:
