@@ -21,7 +21,7 @@ from beaufort.schedulers.apps.capacity import State, capacity
 from beaufort.schedulers.apps.change import Kill, Put, View, Wait, change
 from beaufort.schedulers.apps.launch import MarathonLaunch
 from beaufort.schedulers.apps.ledger import Ledger
-from beaufort.schedulers.apps.marathons import addresses, credentials
+from beaufort.schedulers.apps.marathons import addresses, credentials, event
 from beaufort.schedulers.apps.obituaries import Obituaries
 from beaufort.schedulers.apps.sse import Feed
 from beaufort.schedulers.apps.standing import Standing, standing
@@ -58,6 +58,18 @@ def test_events_are_read_however_they_are_cut(cut: int) -> None:
     feed = Feed()
     assert [*feed.take(text[:cut]), *feed.take(text[cut:])] == [b"{1}", b"2\n3"]
     assert feed.take(b"\n\n") == [b"4"]
+
+
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [
+        (b'{"eventType": "a", "appId": "/b", "new": 7}', Event(event_type="a", app_id="/b")),
+        (b'{"eventType": "a", "appId": null}', Event()),
+        (b"<html>", Event()),
+    ],
+)
+def test_an_event_that_is_not_understood_still_says_that_something_has_changed(data: bytes, read: Event) -> None:
+    assert event(data) == read
 
 
 # How an app stands.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+import msgspec
 
 from beaufort.protocols import Unreachable
 from beaufort.quantity import shown
@@ -20,7 +21,7 @@ from beaufort.schedulers.apps.sse import Feed
 from beaufort.schedulers.calls import ANSWER, WORK, Calls, Refusal, tls
 from beaufort.schedulers.peers import Peers
 
-__all__ = ["Address", "Marathons", "addresses"]
+__all__ = ["Address", "Marathons", "addresses", "credentials", "event"]
 
 URL = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?P<port>:[0-9]+)?(?P<path>/[^?#\s]*)?"
@@ -93,6 +94,14 @@ def _base(url: str, *, secure: bool) -> str:
     return f"{scheme}://{match['host']}{port}{(match['path'] or '').rstrip('/')}"
 
 
+def event(data: bytes) -> Event:
+    """What is not understood says that something has changed, and not what."""
+    try:
+        return msgspec.json.decode(data, type=Event)
+    except msgspec.MsgspecError:
+        return Event()
+
+
 def credentials(user: str | None, password: str, token: str | None) -> dict[str, str]:
     """The header that lets us in. ``token`` is written as DC/OS wants it."""
     if token is not None:
@@ -137,7 +146,7 @@ class Marathons(Peers[Calls]):
         feed = Feed()
         async for piece in pieces:
             for data in feed.take(piece):
-                yield self.client.read(data, Event)
+                yield event(data)
 
 
 @contextmanager
