@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from beaufort.model import Counts, Service
+from beaufort.model import Service
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 from beaufort.quantity import Secret
 from beaufort.schedulers.marathon import Marathon
@@ -117,9 +117,9 @@ async def test_what_others_have_removed_is_made_again(stage: MarathonStage, othe
         await bring(scheduler, web, 2)
         async with watching(scheduler, web) as snapshots:
             await others.ask("DELETE", "/v2/apps/beaufort/one/web")
-            await until(snapshots, web, lambda counts: counts == Counts())
-        await asyncio.sleep(1)
-        await bring(scheduler, web, 2)
+            await until(snapshots, web, lambda counts: counts.stopping == 2)
+            await scheduler.scale(web, 2)
+            await until(snapshots, web, all_run(2))
 
 
 async def test_what_others_have_scaled_is_seen_and_scaled_back(stage: MarathonStage, others: Client) -> None:

@@ -330,7 +330,7 @@ def test_what_was_not_healthy_has_failed() -> None:
 
 def ledger() -> Ledger:
     found = Ledger("one", by_agent=True)
-    found.see([app(2, task(1), task(2))], (), found.mark())
+    found.see([app(2, task(1), task(2))], (), found.mark(), 0.0)
     return found
 
 
@@ -344,9 +344,9 @@ def test_what_is_accepted_counts_until_a_list_shows_it() -> None:
     older = found.mark()
     found.ask("web", 3)
     assert (counts(found), found.is_awaited("web")) == ((2, 1, 0), True)
-    found.see([app(2, task(1), task(2))], (), older)
+    found.see([app(2, task(1), task(2))], (), older, 0.0)
     assert counts(found) == (2, 1, 0), "the list was asked for before"
-    found.see([app(4, task(1), task(2))], (), found.mark())
+    found.see([app(4, task(1), task(2))], (), found.mark(), 0.0)
     assert (counts(found), found.is_awaited("web")) == ((2, 2, 0), False), "others have changed it"
 
 
@@ -354,19 +354,19 @@ def test_what_is_killed_is_stopping_until_it_is_gone() -> None:
     found = ledger()
     found.ask("web", 1, ["web.2"])
     assert counts(found) == (1, 0, 1)
-    found.see([app(1, task(1), task(2))], (), found.mark())
+    found.see([app(1, task(1), task(2))], (), found.mark(), 0.0)
     assert counts(found) == (1, 0, 1)
-    found.see([app(1, task(1))], (), found.mark())
+    found.see([app(1, task(1))], (), found.mark(), 0.0)
     assert counts(found) == (1, 0, 0)
 
 
 def test_what_waits_for_a_lock_is_counted_as_starting() -> None:
     found = ledger()
     found.ask("web", 0, ["web.1", "web.2"])
-    found.see([app(0, task(1), task(2))], (), found.mark())
+    found.see([app(0, task(1), task(2))], (), found.mark(), 0.0)
     found.want("web", 1)
     assert (counts(found), found.is_awaited("web")) == ((0, 1, 2), False)
-    found.see([app(0, task(1), task(2))], (), found.mark())
+    found.see([app(0, task(1), task(2))], (), found.mark(), 0.0)
     assert counts(found) == (0, 1, 2)
     found.forget("web")
     assert counts(found) == (0, 0, 2)
@@ -376,14 +376,31 @@ def test_the_apps_of_others_are_not_ours() -> None:
     found = Ledger("one", by_agent=True)
     others = app(1, task(1), id_="/shop/web", labels={"team": "shop"})
     elsewhere = app(1, task(1), id_="/beaufort/two/web", labels={**LABELS, "beaufort.deployment": "two"})
-    found.see([others, elsewhere], (), found.mark())
+    found.see([others, elsewhere], (), found.mark(), 0.0)
     assert (found.counts((), {}), found.is_ours("/shop/web")) == ({}, False)
     assert found.adopt(service(app="/shop/web"))
     assert not found.adopt(service(app="/shop/web"))
-    found.see([others, elsewhere], (), found.mark())
+    found.see([others, elsewhere], (), found.mark(), 0.0)
     assert counts(found) == (1, 0, 0)
     found.adopt_only([service(label="team=shop")])
-    found.see([others, elsewhere], (), found.mark())
+    found.see([others, elsewhere], (), found.mark(), 0.0)
+    assert counts(found) == (1, 0, 0)
+
+
+def test_what_was_removed_with_its_tasks_holds_room_for_their_grace() -> None:
+    found = ledger()
+    found.see([], (), found.mark(), 10.0)
+    assert counts(found) == (0, 0, 2)
+    found.see([], (), found.mark(), 14.9)
+    assert (counts(found), found.counts((), {})["web"].on) == ((0, 0, 2), {"s": 2})
+    found.see([], (), found.mark(), 15.0)
+    assert found.counts((), {}) == {}
+
+
+def test_what_is_there_again_was_gone() -> None:
+    found = ledger()
+    found.see([], (), found.mark(), 10.0)
+    found.see([app(1, task(3))], (), found.mark(), 11.0)
     assert counts(found) == (1, 0, 0)
 
 
@@ -397,10 +414,10 @@ def test_only_what_concerns_us_is_heard() -> None:
 
 def test_only_what_we_have_made_and_is_empty_is_a_stray() -> None:
     found = Ledger("one", by_agent=True)
-    found.see([made(0), app(0, id_="/shop/web")], (), found.mark())
+    found.see([made(0), app(0, id_="/shop/web")], (), found.mark(), 0.0)
     assert [each.id for each in found.strays({"web"})] == []
     assert [each.id for each in found.strays(())] == ["/beaufort/one/web"]
-    found.see([made(0, task(1))], (), found.mark())
+    found.see([made(0, task(1))], (), found.mark(), 0.0)
     assert found.strays(()) == []
 
 

@@ -60,10 +60,13 @@ class Failure(Struct, rename="camel"):
 
 
 class App(Struct, rename="camel"):
-    """``instances``: how many there are to be. ``deployments``: those that change it now, and lock it until they are done."""
+    """``instances``: how many there are to be. ``deployments``: those that change it now, and lock it until they are done.
+    The grace is Mesos's own where the app says nothing of it.
+    """
 
     id: str
     instances: int = 1
+    task_kill_grace_period_seconds: float = 3.0
     labels: dict[str, str] = {}
     tasks: list[Task] = []
     deployments: list[Named] = []

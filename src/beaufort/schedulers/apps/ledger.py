@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from beaufort.model import Counts, Node, Service
 from beaufort.schedulers.apps.answers import App, Event, Queued
+from beaufort.schedulers.apps.departed import Departed
 from beaufort.schedulers.apps.launch import LAUNCH, said
 from beaufort.schedulers.apps.obituaries import Obituaries
 from beaufort.schedulers.apps.standing import NOTHING, Standing, is_alive, standing
@@ -53,6 +54,7 @@ class Ledger:
         self._asked: dict[str, _Asked] = {}
         self._dying: dict[str, int] = {}
         self._obituaries = Obituaries()
+        self._departed = Departed()
         self._stamp = 0
 
     def touch(self) -> None:
@@ -108,7 +110,7 @@ class Ledger:
 
     def counts(self, services: Iterable[str], before: Mapping[str, int]) -> dict[str, Counts]:
         """By service, of these and of all that is held. ``before``: the failures that are not to be counted."""
-        names = dict.fromkeys([*services, *self._apps, *self._asked, *self.failed])
+        names = dict.fromkeys([*services, *self._standing, *self._asked, *self.failed])
         return {name: self._count(name, before.get(name, 0)) for name in names}
 
     def _count(self, name: str, before: int) -> Counts:
@@ -201,9 +203,9 @@ class Ledger:
             return self.adopted[app.id]
         return next((self.labelled[label] for label in app.labels.items() if label in self.labelled), None)
 
-    def see(self, apps: Iterable[App], queue: Iterable[Queued], mark: int) -> None:
+    def see(self, apps: Iterable[App], queue: Iterable[Queued], mark: int, now: float) -> None:
         """All apps that may be ours, and what waits of them."""
-        self._apps = {}
+        before, self._apps = self._apps, {}
         for app in apps:
             if (name := self.owner(app)) is not None:
                 self._apps.setdefault(name, []).append(app)
@@ -216,6 +218,9 @@ class Ledger:
         self._standing = {}
         for name in self._apps:
             self._stand(name)
+        every = [app for apps in self._apps.values() for app in apps]
+        self._departed.see(before, every, now, by_agent=self._by_agent)
+        self._standing = self._departed.added(self._standing)
         self._look()
         self.touch()
 

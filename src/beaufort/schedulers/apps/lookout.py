@@ -113,7 +113,7 @@ class Lookout(Connection):
         apps = await self._apps()
         queue = await self._queue(apps)
         self._ended = number
-        self._ledger.see(apps, queue, mark)
+        self._ledger.see(apps, queue, mark, begin)
         self._took = _now() - begin
 
     async def _apps(self) -> list[App]:

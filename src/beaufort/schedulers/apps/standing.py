@@ -10,7 +10,7 @@ from beaufort.model import Container, ContainerState
 from beaufort.schedulers.apps.answers import App, Task
 from beaufort.victims import victims
 
-__all__ = ["FAILED", "NOTHING", "Standing", "is_alive", "standing"]
+__all__ = ["FAILED", "NOTHING", "Standing", "is_alive", "places", "standing"]
 
 STARTING, RUNNING, STOPPING = ContainerState.STARTING, ContainerState.RUNNING, ContainerState.STOPPING
 
@@ -67,8 +67,12 @@ def standing(app: App, service: str, dying: Collection[str], *, by_agent: bool) 
     ]
     ordered = victims(there, len(there))
     staying = ordered[max(0, len(ordered) - app.instances) :]
-    on = Counter(task.slave_id if by_agent else task.host for task in alive)
-    return Standing(app.instances, tuple(staying), len(alive) - len(staying), dict(on))
+    return Standing(app.instances, tuple(staying), len(alive) - len(staying), dict(places(app, by_agent=by_agent)))
+
+
+def places(app: App, *, by_agent: bool) -> Counter[str]:
+    """How many tasks hold room on each node."""
+    return Counter(task.slave_id if by_agent else task.host for task in app.tasks if is_alive(task))
 
 
 def is_alive(task: Task) -> bool:
