@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from beaufort.model import Service
+from beaufort.model import Resources, Service
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 from beaufort.quantity import Secret
 from beaufort.schedulers.marathon import Marathon
@@ -398,6 +398,22 @@ async def test_what_finds_no_offer_locks_nothing_and_is_told(purges: bool) -> No
                     await scheduler.scale(batch, 4)
             await scheduler.scale(batch, 1)
             await until(snapshots, batch, all_run(1))
+
+
+@pytest.mark.parametrize("purges", [False, True])
+async def test_what_shares_its_deployment_with_what_finds_no_offer_is_launched_all_the_same(purges: bool) -> None:
+    """Both are in one deployment, and ``web`` may still wait when it is stopped."""
+    nodes = Node(name="a", cpus=0.3), Node(name="b", cpus=0.3, mem=40)
+    async with serving(Memory(*nodes), Settings(purges=purges, launch_tokens=1, launch_token_refresh=4.0)) as stage:
+        web, big = stage.service("web"), stage.service("big", resources=Resources(cpu=1, memory=2**20))
+        stage.memory.programs["/beaufort/one/web"] = Program(start=3.0)
+        async with stage.scheduler() as scheduler, watching(scheduler, web, big) as snapshots:
+            await stage.together(scheduler, [web, big], 2)
+            await until(snapshots, big, lambda counts: counts.failed > 0)
+            for _ in range(20):  # the controller would ask again as soon as it sees that fewer are wanted
+                await asyncio.sleep(1)
+                await scheduler.scale(web, 2)
+            assert (await anext(snapshots)).counts["web"].running == 2
 
 
 async def test_where_no_offer_comes_at_all_that_is_told() -> None:

@@ -13,14 +13,16 @@ __all__ = ["Lacking"]
 UNFIT, UNOFFERED = 1.5, 6.0
 """Seconds after which it is told: when no offer does, and when there is none. Marathon asks for offers every 5 s at most."""
 
+FORGOTTEN = 0.5
+"""Seconds after which what is not in the queue is not about to be: Marathon puts it there at once."""
 
 UNKNOWN = f"no offer of the cluster came in {UNOFFERED:g} s"
 
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """Of one service: with so many tasks ``there``, since then. ``reason``: why no offer does, if none does. ``unqueued``:
-    in how many lists in a row nothing of it was in the queue; in one alone it may be about to run.
+    """Of one service: with so many tasks ``there``, since then. ``reason``: why no offer does, if none does. ``queued_at``:
+    when it was last seen in the queue, or had it been.
     """
 
     there: int
@@ -28,7 +30,7 @@ class _Wait:
     waited: float = 0.0
     reason: str = ""
     is_told: bool = False
-    unqueued: int = 0
+    queued_at: float = 0.0
 
 
 class Lacking:
@@ -36,6 +38,7 @@ class Lacking:
 
     def __init__(self) -> None:
         self._waits: dict[str, _Wait] = {}
+        self._now = 0.0
 
     def see(self, ledger: Ledger, now: float) -> None:
         waits = {}
@@ -43,10 +46,10 @@ class Lacking:
             queued, there = ledger.queued(name), len(ledger.standing(name).serving)
             wait = self._waits.get(name)
             if wait is None or wait.there != there or delayed(queued, ""):
-                wait = _Wait(there, now)
-            unqueued = 0 if queued.count else wait.unqueued + 1
-            waits[name] = replace(wait, waited=now - wait.since, reason=unfit(queued), unqueued=unqueued)
-        self._waits = waits
+                wait = _Wait(there, now, queued_at=now)
+            queued_at = now if queued.count or ledger.locks(name) else wait.queued_at
+            waits[name] = replace(wait, waited=now - wait.since, reason=unfit(queued), queued_at=queued_at)
+        self._waits, self._now = waits, now
 
     def news(self) -> Iterator[tuple[str, str]]:
         """Service and reason, of each that has waited too long and has not been told."""
@@ -61,8 +64,8 @@ class Lacking:
         return {name: wait.reason or UNKNOWN for name, wait in self._waits.items() if wait.is_told}
 
     def unqueued(self) -> list[str]:
-        """Those that have been told, and wait no more though they are wanted."""
-        return [name for name, wait in self._waits.items() if wait.is_told and wait.unqueued > 1]
+        """Those that wait no more though they are wanted: the deployment that let them wait was stopped."""
+        return [name for name, wait in self._waits.items() if self._now >= wait.queued_at + FORGOTTEN]
 
     def told(self, name: str) -> None:
         self._waits[name] = replace(self._waits[name], is_told=True)

@@ -220,7 +220,7 @@ class Orders:
                     self._tasks.create_task(self._take_off(name), name=f"marathon {name} lock")
         self._ledger.lack(self._lacking.known())
         for name in self._lacking.unqueued():
-            if name not in self._working and not self._ledger.locks(name):
+            if name not in self._working:
                 self._order(Service(name, 1), len(self._ledger.standing(name).serving))
 
     async def _take_off(self, name: str) -> None:
