@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from beaufort.model import Launch, Resources, Service
-from beaufort.protocols import ContainerScheduler
+from beaufort.protocols import ContainerScheduler, SchedulerError
 from beaufort.schedulers.apps.launch import MarathonLaunch
 from beaufort.schedulers.marathon import Marathon
+from marathon_client import Client
 from marathon_memory import Memory, Program
 from marathon_server import MarathonServer
 from marathon_settings import Settings
 
-__all__ = ["SMALL", "MarathonStage", "serving"]
+__all__ = ["SMALL", "THEIRS", "MarathonStage", "serving", "shown", "told"]
 
 SMALL = Resources(cpu=0.1, memory=32 * 2**20)
+
+THEIRS: dict[str, Any] = {
+    "id": "/shop/web",
+    "cmd": "sleep 1000",
+    "cpus": 0.1,
+    "mem": 32,
+    "instances": 2,
+    "labels": {"team": "shop"},
+    "portDefinitions": [],
+}
+"""An app of others."""
 
 
 class MarathonStage:
@@ -73,3 +85,18 @@ async def serving(
     memory = memory or Memory()
     async with MarathonServer(memory, settings=settings, **options) as server:
         yield MarathonStage(server, memory)
+
+
+async def shown(others: Client, app: str) -> dict[str, Any]:
+    """An app as Marathon has it."""
+    answer: dict[str, Any] = (await others.get(f"/v2/apps{app}"))["app"]
+    return answer
+
+
+async def told(scaling: Awaitable[None]) -> str:
+    """The words of the error that comes of it, if one does."""
+    try:
+        await scaling
+    except SchedulerError as error:
+        return str(error)
+    return ""
