@@ -106,7 +106,7 @@ def test_version() -> None:
 
 @pytest.mark.parametrize("code", ["import beaufort", "import beaufort.cli"])
 def test_the_start_is_light(code: str) -> None:
-    heavy = {"numpy", "redis", "msgspec", "yaml", "aiohttp", "litestar", "uvicorn", "opentelemetry"}
+    heavy = {"numpy", "structlog", "redis", "msgspec", "yaml", "aiohttp", "litestar", "uvicorn", "opentelemetry"}
     loaded = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"], capture_output=True, text=True, check=True
     )

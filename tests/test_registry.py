@@ -349,7 +349,7 @@ def test_the_schema_of_a_section_is_that_of_the_signature() -> None:
 def test_no_plugin_is_imported_before_it_is_used() -> None:
     light = (
         "import sys, beaufort.config, beaufort.schema;"
-        "print(sorted({'numpy', 'redis', 'rich', 'typer', 'asyncio', 'importlib.metadata'} & set(sys.modules)),"
+        "print(sorted({'numpy', 'structlog', 'redis', 'rich', 'typer', 'asyncio', 'importlib.metadata'} & set(sys.modules)),"
         " [name for name in sys.modules if name.startswith(('beaufort.demand', 'beaufort.schedulers', 'beaufort.policies'))])"
     )
     printed = subprocess.run(

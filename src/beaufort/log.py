@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import sys
@@ -11,6 +10,8 @@ from datetime import UTC, datetime
 from threading import Thread
 from types import TracebackType
 from typing import Self
+
+import structlog
 
 from beaufort.model import Event
 
@@ -47,7 +48,8 @@ class Log:
     """
 
     def __init__(self, *, as_json: bool, file: int = 1, most: int = MOST) -> None:
-        self._line = _as_json if as_json else _coloured if os.isatty(file) else _plain
+        colours = os.isatty(file)
+        self._render = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=colours)
         self._file = file
         self._waiting: queue.Queue[Event | None] = queue.Queue(most)
         self._left_out, self._left_out_at = 0, 0.0
@@ -89,37 +91,16 @@ class Log:
     def _write(self) -> None:
         with contextlib.suppress(OSError):
             while (event := self._waiting.get()) is not None:
-                line = memoryview(f"{self._line(event)}\n".encode())
+                line = memoryview(self._line(event).encode())
                 while line:
                     line = line[os.write(self._file, line) :]
 
-
-def _as_json(event: Event) -> str:
-    service = {"service": event.service} if event.service else {}
-    told = {"event": event.kind, "level": _level(event), "timestamp": _time(event), "detail": event.detail}
-    return json.dumps(told | service, ensure_ascii=False)
-
-
-def _plain(event: Event) -> str:
-    return f"{_time(event)} [{_level(event):<7}] {event.kind:<20} {_words(event)}"
-
-
-def _coloured(event: Event) -> str:
-    """The time is dim, the kind bold, and trouble yellow."""
-    colour = "\x1b[33m" if event.kind in TROUBLE else "\x1b[32m"
-    level = f"{colour}[{_level(event):<7}]\x1b[0m"
-    return f"\x1b[2m{_time(event)}\x1b[0m {level} \x1b[1m{event.kind:<20}\x1b[0m {_words(event)}"
-
-
-def _words(event: Event) -> str:
-    """On one line: what others have said may hold anything, the codes of a terminal among it."""
-    words = f"{event.service}: {event.detail}" if event.service else event.detail
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in words)
-
-
-def _level(event: Event) -> str:
-    return "warning" if event.kind in TROUBLE else "info"
-
-
-def _time(event: Event) -> str:
-    return datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds")
+    def _line(self, event: Event) -> str:
+        service = {"service": event.service} if event.service else {}
+        fields = {
+            "event": event.kind,
+            "level": "warning" if event.kind in TROUBLE else "info",
+            "timestamp": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds"),
+            "detail": event.detail,
+        }
+        return str(self._render(None, "", fields | service)) + "\n"
