@@ -259,3 +259,42 @@ async def test_the_lock_of_a_beaufort_that_found_no_offers_is_taken_off_by_the_n
         async with stage.scheduler() as scheduler:
             await bring(scheduler, web, 1)
         assert await others.get("/v2/deployments") == []
+
+
+@virtual
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_happens_it_comes_to_rest_as_it_should(seed: int) -> None:
+    chance = random.Random(seed)
+    settings = Settings(purges=seed % 2 == 0, task_killing=chance.random() < 0.5, min_revive=chance.choice([0.1, 5.0]))
+    async with serving(Memory(), settings, members=2) as stage:
+        async with running(stage) as run:
+            for _ in range(25):
+                run.want(chance.randint(0, ROOM))
+                happen(stage, chance)
+                await asyncio.sleep(chance.expovariate(1 / 1.5))
+            stage.memory.program = Program()
+            for each in stage.server.members:
+                each.faults.slow = 0.0
+            run.want(2)
+            await asyncio.sleep(60)
+            await run.reaches(2, 4)
+        assert left(stage) == (2, 4)
+        assert stage.memory.most <= ROOM
+
+
+def happen(stage: MarathonStage, chance: random.Random) -> None:
+    """One of the things that do."""
+    tasks = stage.memory.tasks()
+    match chance.randrange(7):
+        case 0:
+            stage.server.cut_events()
+        case 1:
+            stage.server.elect(chance.randrange(2))
+        case 2:
+            stage.server.members[chance.randrange(2)].faults.slow = chance.choice([0.0, 0.3, 1.0])
+        case 3:
+            stage.memory.program = Program(start=chance.uniform(0, 2), stop=chance.uniform(0, 2))
+        case 4 if tasks:
+            stage.memory.end(chance.choice(tasks).id, "TASK_FAILED", "bad luck")
+        case _:
+            pass
