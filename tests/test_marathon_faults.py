@@ -262,7 +262,7 @@ async def test_the_lock_of_a_beaufort_that_found_no_offers_is_taken_off_by_the_n
 
 
 @virtual
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(12))
 async def test_whatever_happens_it_comes_to_rest_as_it_should(seed: int) -> None:
     chance = random.Random(seed)
     settings = Settings(purges=seed % 2 == 0, task_killing=chance.random() < 0.5, min_revive=chance.choice([0.1, 5.0]))

@@ -120,9 +120,9 @@ def service(**options: Any) -> Service:
 
 
 def asked(
-    app: App, count: int, web: Service | None = None, lacks: str = "", queued: int = 9
+    app: App, count: int, web: Service | None = None, lacks: str = "", queued: int = 9, *, stuck: bool = False
 ) -> Kill | Put | Wait | None:
-    stands = View(standing(app, "web", (), by_agent=True), lacks, queued)
+    stands = View(standing(app, "web", (), by_agent=True), lacks, queued, stuck)
     return change(web or service(app=app.id), "one", [app], stands, count)
 
 
@@ -163,6 +163,7 @@ def test_what_waits_to_be_launched_has_no_name_to_go_by(count: int, change: Kill
 
 def test_what_waits_is_waited_for_where_nothing_else_should_go() -> None:
     assert asked(app(3, task(1), task(2)), 2) == Wait()
+    assert asked(app(3, task(1), task(2)), 2, stuck=True) == Put({"id": WEB, "instances": 2}, grows=False)
 
 
 def test_what_waits_no_more_is_not_waited_for() -> None:
@@ -358,6 +359,14 @@ def test_what_is_killed_is_stopping_until_it_is_gone() -> None:
     assert counts(found) == (1, 0, 1)
     found.see([app(1, task(1))], (), found.mark(), 0.0)
     assert counts(found) == (1, 0, 0)
+
+
+def test_what_can_not_be_named_yet_holds_its_room() -> None:
+    """One of two goes, and another that waits to be launched will."""
+    found = Ledger("one", by_agent=True)
+    found.see([app(3, task(1), task(2))], (), found.mark(), 0.0)
+    found.ask("web", 1, ["web.2"], 2)
+    assert counts(found) == (1, 0, 2)
 
 
 def test_what_waits_for_a_lock_is_counted_as_starting() -> None:

@@ -20,11 +20,13 @@ __all__ = ["Kill", "Put", "View", "Wait", "change"]
 class View:
     """What is known of an app. ``lacks``: why what waits to be launched can't be, if it can't: then it counts for nothing.
     ``queued``: how many really wait; others are only wanted, as the deployment that had them wait was stopped.
+    ``is_stuck``: what waits has waited for so long that nobody knows when it is launched.
     """
 
     standing: Standing
     lacks: str = ""
     queued: int = 0
+    is_stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,10 @@ def change(service: Service, deployment: str, apps: Sequence[App], view: View, c
 def _fewer(app: str, view: View, count: int) -> Kill | Put | Wait:
     """Those that go are named. What waits to be launched has no name, and Marathon would end others in its place: so it is
     launched first, and then it is the first to go. What can't be launched would be as soon as a name makes room for it:
-    there Marathon has to choose, and so it does where all go, or where nothing waits in its queue.
+    there Marathon has to choose, and so it does where all go, where nothing waits in its queue, or what does is stuck.
     """
     serving, wanted = view.standing.serving, view.standing.wanted
-    if view.standing.waiting and (view.lacks or not view.queued or not count):
+    if view.standing.waiting and (view.lacks or view.is_stuck or not view.queued or not count):
         return Put({"id": app, "instances": count}, grows=False)
     starting = len(serving) - view.standing.running
     going = serving[: min(wanted - count, max(len(serving) - count, starting))]

@@ -10,7 +10,7 @@ from beaufort.schedulers.apps.words import delayed, unfit
 
 __all__ = ["Lacking"]
 
-UNFIT, UNOFFERED = 1.5, 6.0
+UNFIT, UNOFFERED = 1.5, 10.0
 """Seconds after which it is told: when no offer does, and when there is none. Marathon asks for offers every 5 s at most."""
 
 FORGOTTEN = 0.5
@@ -60,12 +60,17 @@ class Lacking:
                 yield name, UNKNOWN
 
     def known(self) -> dict[str, str]:
-        """Service and reason, of those that have been told and wait on."""
-        return {name: wait.reason or UNKNOWN for name, wait in self._waits.items() if wait.is_told}
+        """Service and reason, of those that have been told and wait on, and for which no offer does. Where none comes, one
+        that does may come at any time.
+        """
+        return {name: wait.reason for name, wait in self._waits.items() if wait.is_told and wait.reason}
 
     def unqueued(self) -> list[str]:
         """Those that wait no more though they are wanted: the deployment that let them wait was stopped."""
         return [name for name, wait in self._waits.items() if self._now >= wait.queued_at + FORGOTTEN]
+
+    def is_told(self, name: str) -> bool:
+        return name in self._waits and self._waits[name].is_told
 
     def told(self, name: str) -> None:
         self._waits[name] = replace(self._waits[name], is_told=True)

@@ -24,10 +24,13 @@ __all__ = ["Ledger"]
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """So many are wanted, and no list has shown it. ``stamp``: when Marathon accepted it, by the ledger's count; None before."""
+    """So many are wanted, and no list has shown it. ``stamp``: when Marathon accepted it, by the ledger's count; None before.
+    ``left``: how many it has been asked for, if these are more for now.
+    """
 
     count: int
     stamp: int | None
+    left: int
 
 
 class Ledger:
@@ -119,8 +122,8 @@ class Ledger:
         wanted = there if name in self.lacking else each.wanted
         current = wanted if asked is None else asked.count
         running = min(each.running, current)
-        # What has been accepted here and not by Marathon goes on to hold what it holds.
-        going = wanted if asked is not None and asked.stamp is None else there
+        # What has been accepted here and not yet by Marathon goes on to hold what it holds.
+        going = max(there, 0 if asked is None else wanted if asked.stamp is None else asked.left)
         return Counts(
             running=running,
             starting=current - running,
@@ -154,13 +157,13 @@ class Ledger:
 
     def want(self, name: str, count: int) -> None:
         """It has been decided on, and is sent as soon as it can be."""
-        self._asked[name] = _Asked(count, None)
+        self._asked[name] = _Asked(count, None, count)
         self.touch()
 
-    def ask(self, name: str, count: int, killed: Iterable[str] = ()) -> None:
-        """Marathon has accepted it. ``killed``: the tasks that it was told to end."""
+    def ask(self, name: str, count: int, killed: Iterable[str] = (), left: int = 0) -> None:
+        """Marathon has accepted it. ``killed``: the tasks that it was told to end. ``left``: how many are wanted for now."""
         self._stamp += 1
-        self._asked[name] = _Asked(count, self._stamp)
+        self._asked[name] = _Asked(count, self._stamp, left)
         self._dying |= dict.fromkeys(killed, self._stamp)
         self._stand(name)
         self.touch()

@@ -122,7 +122,8 @@ class Orders:
         is_missing = said(order.service).is_found and not ledger.apps(name)
         if ledger.is_awaited(name) or ledger.adopt(order.service) or is_missing:
             await self._lookout.look()
-        view = View(ledger.standing(name), ledger.lacking.get(name, ""), ledger.queued(name).count)
+        lacks, is_stuck = ledger.lacking.get(name, ""), self._lacking.is_told(name)
+        view = View(ledger.standing(name), lacks, ledger.queued(name).count, is_stuck)
         wanted = change(order.service, ledger.deployment, ledger.apps(name), view, order.count)
         if wanted is None:
             ledger.forget(name)
@@ -151,8 +152,11 @@ class Orders:
                 await self._lookout.next()  # what is in the way can't be seen, such as the end of an app of that name
             return False
         self._locks.made(deployment, aim)
-        self._ledger.ask(name, order.count, wanted.tasks if isinstance(wanted, Kill) else ())
-        return not isinstance(wanted, Kill) or wanted.left == order.count
+        if isinstance(wanted, Put):
+            self._ledger.ask(name, order.count)
+            return True
+        self._ledger.ask(name, order.count, wanted.tasks, wanted.left)
+        return wanted.left == order.count
 
     def _by(self, wanted: Kill | Put) -> tuple[Turn[Any], Aim]:
         """Downs and ups never share a deployment: those end soon, and these may not."""
