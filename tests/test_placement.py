@@ -18,7 +18,7 @@ def placement(nodes: tuple[Node, ...] = NODES) -> Placement:
 
 
 def room(place: Placement, service: int) -> int:
-    return sum(count for _, count in place.trial().place(place.kinds[service], 99))
+    return sum(count for _, count in place.trial().place(place.kinds.numbers[service], 99))
 
 
 def test_empty_nodes_hold_what_fits_on_each() -> None:
@@ -71,20 +71,20 @@ def test_what_is_expected_takes_room_until_it_is_seen() -> None:
 def test_a_trial_changes_nothing() -> None:
     place = placement()
     trial = place.trial()
-    assert trial.place(place.kinds[1], 9) == [(0, 1), (1, 1)]
-    assert trial.place(place.kinds[0], 9) == [(1, 1)]
-    assert not trial.place(place.kinds[0], 1)
-    assert trial.is_open(place.kinds[0]) is False
+    assert trial.place(place.kinds.numbers[1], 9) == [(0, 1), (1, 1)]
+    assert trial.place(place.kinds.numbers[0], 9) == [(1, 1)]
+    assert not trial.place(place.kinds.numbers[0], 1)
+    assert trial.is_open(place.kinds.numbers[0]) is False
     assert room(place, 0) == 5
 
 
 def test_those_that_leave_leave_room_of_their_size_only() -> None:
     place = placement((Node("a", Resources(cpu=0.5)), Node("b", Resources(cpu=0.5))))
     trial = place.trial()
-    small, large = place.kinds[0], place.kinds[1]
-    trial.leave(small, 2)
+    small, large = place.kinds.numbers[0], place.kinds.numbers[1]
+    trial.leave(small, 2, [])
     assert trial.place_later(large, 1) == 0
-    trial.leave(large, 1)
+    trial.leave(large, 1, [])
     assert trial.place_later(small, 3) == 3
     assert trial.place_later(small, 3) == 1
     assert trial.place_later(small, 1) == 0
@@ -94,7 +94,7 @@ def test_a_closed_node_takes_no_more() -> None:
     place = placement()
     trial = place.trial()
     trial.close(0)
-    assert trial.place(place.kinds[0], 9) == [(1, 3)]
+    assert trial.place(place.kinds.numbers[0], 9) == [(1, 3)]
 
 
 def test_a_resource_that_a_node_does_not_name_is_not_limited_there() -> None:

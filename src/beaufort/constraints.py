@@ -17,9 +17,10 @@ import numpy as np
 from beaufort.pool import Flags, Numbers
 from beaufort.quantity import shown
 
-__all__ = ["Column", "Constraint", "Operator"]
+__all__ = ["ABSENT", "Column", "Constraint", "Operator"]
 
 ABSENT = -1
+"""The place of a node that does not have the attribute."""
 
 
 class Operator(StrEnum):
