@@ -87,7 +87,9 @@ class Accounts:
         """What there is too little of for one more container."""
         lacking = self._lacking[:, index]
         reach = self._reach.get(self._works[index].service.name)
-        if reach is not None and not any(group for group, lacks in zip(self._pool.groups, lacking, strict=True) if lacks):
+        if reach is not None and not any(
+            group for group, lacks in zip(self._pool.groups, lacking, strict=True) if lacks
+        ):
             return _full(reach)
         words = self._words.get(lacking.tobytes())
         if words is None:

@@ -110,7 +110,9 @@ class Clearing:
             spare = givers.anyway[covers[givers.anyway] & (givers.spare[givers.anyway] > 0)].tolist()
             need = givers.at_need[covers[givers.at_need]].tolist()
             if self._kinds.allowed[kind] is not None:
-                spare, need = (list(filter(lambda giver: self._is_within(giver, kind), which)) for which in (spare, need))
+                spare, need = (
+                    list(filter(lambda giver: self._is_within(giver, kind), which)) for which in (spare, need)
+                )
             self._larger[kind] = spare, need
         return self._larger[kind]
 

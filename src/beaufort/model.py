@@ -434,7 +434,7 @@ class Action:
     target: int
     reason: str
     standby: Standby = NO_STANDBY
-    off: Mapping[str, int] = field(default_factory=lambda: EMPTY)
+    off: Mapping[str, int] = field(default_factory=lambda: EMPTY, hash=False)
 
 
 class Direction(StrEnum):

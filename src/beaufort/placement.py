@@ -70,7 +70,9 @@ class Placement:
         told = self._told.get(service, {})
         if on is not told and on != told:
             for node in {node for node, _ in on.items() ^ told.items()} & self._index.keys():
-                self._moves.append((self._index[node], self.kinds.numbers[service], on.get(node, 0) - told.get(node, 0)))
+                self._moves.append(
+                    (self._index[node], self.kinds.numbers[service], on.get(node, 0) - told.get(node, 0))
+                )
             self._told[service] = on
         located = sum(on.values())
         self._untold[service] = max(0, held - located)

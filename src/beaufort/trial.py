@@ -89,7 +89,9 @@ class Trial:
         if allowed is not None and not allowed[node]:
             return 0
         caps = self._kinds.caps[kind]
-        return min([count, *(cap.most - used[cap.codes[node]] for cap, used in zip(caps, self._uses(kind), strict=True))])
+        return min(
+            [count, *(cap.most - used[cap.codes[node]] for cap, used in zip(caps, self._uses(kind), strict=True))]
+        )
 
     def row(self, node: int) -> Row:
         """What is still free on a node, by resource."""
