@@ -95,7 +95,7 @@ class Scaler:
         self._nodes, self._reach = nodes, reach
         self._pool = Pool.of(self._services, nodes, self._scope.quotas)
         self._room = Room(self._services, nodes, self._pool, reach, chooses=self._scope.chooses)
-        self._reserve.spread = len(nodes) > 1
+        self._reserve.spread = self._room.placement is not None
         alone = self._pool.alone()
         if self._room.placement is not None:
             alone = np.minimum(alone, self._room.placement.alone())
