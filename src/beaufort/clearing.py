@@ -91,14 +91,10 @@ class Clearing:
         too few to be in the way on every node that it may use.
         """
         places = {node: n for node, n in self._placement.where(giver).items() if self._trial.may_take(node, kind, 1)}
-        size, own = self._size(kind), self._size(self._kinds.numbers[giver])
+        size, own = self._kinds.rows[kind], self._kinds.rows[self._kinds.numbers[giver]]
         must_go = {node: _how_many(self._trial.row(node), size, own) for node in places}
         in_the_way = sum(max(0, there + 1 - must_go[node]) for node, there in places.items())
         return int(min(must_go.values())) if in_the_way > keeps else None
-
-    def _size(self, kind: int) -> list[float]:
-        size: list[float] = self._kinds.sizes[kind].tolist()
-        return size
 
     def _who(self, kind: int) -> tuple[list[int], list[int]]:
         """Of those who give anyway, and of those who give at need: whose containers are at least as large, and all of

@@ -6,20 +6,20 @@ What a node could have at most is summed up for all nodes at once; only where th
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
 from beaufort.givers import Givers
-from beaufort.placement import Placement, Times
-from beaufort.pool import Amounts, Numbers
+from beaufort.placement import Placement
+from beaufort.pool import Amounts
 from beaufort.trial import Trial
 
 __all__ = ["Crowd"]
 
-LOOK = 32
+LOOK = 8
 """How many nodes on which enough could go are compared: it bounds the time."""
 
 LEVELS = 16
@@ -36,43 +36,53 @@ class _One:
 
 
 class Crowd:
-    """Those of whom the ``givers`` have something to give, where they are. It is looked at when it is first needed."""
+    """Those of whom the ``givers`` have something to give, where they are.
+
+    They are looked at level by level as it is needed: first those that go anyway, then the lowest priorities.
+    """
 
     def __init__(self, placement: Placement, givers: Givers, trial: Trial) -> None:
         self._placement = placement
-        self._sizes: Sequence[Sequence[float]] = placement.kinds.sizes.tolist()
         self._kinds = placement.kinds
+        self._sizes = placement.kinds.rows
         self._givers = givers
         self._trial = trial
-        self._standing: dict[int, dict[int, Times]] = {}
-        self._sums: Amounts | None = None
+        self._after: Amounts = placement.free.copy()
+        ranks = np.unique(givers.rank[givers.at_need])[::-1]
+        groups = [group for group in np.array_split(ranks, LEVELS) if len(group)]
+        self._first: Amounts = np.array([math.inf, *(group[0] for group in groups)])
+        self._last: Amounts = np.array([math.inf, *(group[-1] for group in groups)])
+        self._sums: list[Amounts] = []
+        self._by_node: defaultdict[int, dict[int, None]] = defaultdict(dict)
 
     def youngest(self, giver: int) -> tuple[float, int] | None:
         """Of those of one service that could go: since when the youngest has been there, and on which node."""
         gone = self._givers.gone(giver)
-        left = ((node, times[gone.get(node, 0) :]) for node, times in self._there(giver).items())
-        return max(((times[0], node) for node, times in left if times), default=None)
+        best: tuple[float, int] | None = None
+        for node, times in self._placement.standing(giver).items():
+            first = gone.get(node, 0)
+            if first < len(times) and (best is None or times[first] > best[0]):
+                best = times[first], node
+        return best
 
     def shrink(self, giver: int, node: int) -> None:
         """One of a service goes from a node: there is less that could."""
-        if self._sums is not None:
+        if self._sums:
             loose = self._givers.due[giver] + self._givers.spare[giver] > 0
-            level = 0 if loose else self._level(giver)
-            self._sums[level:, :, node] -= self._kinds.sizes[self._kinds.numbers[giver]]
+            for sums in self._sums[0 if loose else self._level(giver) :]:
+                sums[:, node] -= self._kinds.sizes[self._kinds.numbers[giver]]
 
     def best(self, service: int, kind: int, least: float, *, minimum: bool) -> tuple[int, list[int]] | None:
         """The node on which the fewest and youngest of those that come after the rank ``least`` make room together, and
         who they are, once for each container. None where nowhere all of them would.
         """
-        if self._sums is None:
-            self._sums = self._sum_up()
         for node in self._trial.touched():
             self._after[:, node] = self._trial.after(node)
         need, allowed = self._kinds.sizes[kind][:, None], self._kinds.allowed[kind]
-        for sums, first, last in zip(self._sums, self._first, self._last, strict=True):
+        for level, (first, last) in enumerate(zip(self._first, self._last, strict=True)):
             if first <= least:
                 break
-            enough = (self._after + sums >= need).all(axis=0)
+            enough = (self._after + self._sum_up(level) >= need).all(axis=0)
             nodes = np.flatnonzero(enough if allowed is None else enough & allowed).tolist()
             found = self._least_loss(service, kind, nodes, max(least, last - 1), minimum=minimum)
             if found is not None:
@@ -100,8 +110,8 @@ class Crowd:
     def _who(self, node: int, service: int, least: float, *, minimum: bool) -> list[_One]:
         """Who may go from a node for a service."""
         givers, found = self._givers, []
-        for giver in self._by_node[self._begin[node] : self._begin[node + 1]]:
-            times = self._there(giver)[node][givers.gone(giver).get(node, 0) :]
+        for giver in self._by_node[node]:
+            times = self._placement.standing(giver)[node][givers.gone(giver).get(node, 0) :]
             loose = int(givers.due[giver] + givers.spare[giver])
             found += [_One(giver, math.inf, since) for since in times[:loose]]
             rank = float(givers.rank[giver])
@@ -134,42 +144,34 @@ class Crowd:
     def _size(self, one: _One) -> Sequence[float]:
         return self._sizes[self._kinds.numbers[one.giver]]
 
-    def _there(self, giver: int) -> dict[int, Times]:
-        there = self._standing.get(giver)
-        if there is None:
-            there = self._standing[giver] = self._placement.standing(giver)
-        return there
-
     def _level(self, giver: int) -> int:
         return int(np.searchsorted(-self._first, -self._givers.rank[giver], side="right")) - 1
 
-    def _sum_up(self) -> Amounts:
-        """By level: what could go at most, with all levels before it, by resource and node. First is what goes anyway."""
+    def _sum_up(self, level: int) -> Amounts:
+        """What could go at most of this level and those before it, by resource and node."""
+        if level < len(self._sums):
+            return self._sums[level]
         givers = self._givers
-        self._after: Amounts = self._placement.free.copy()
-        loose = givers.due + givers.spare
-        who = np.union1d(givers.anyway[loose[givers.anyway] > 0], givers.at_need)
-        ranks = np.unique(givers.rank[givers.at_need])[::-1]
-        groups = [group for group in np.array_split(ranks, min(LEVELS, max(1, len(ranks)))) if len(group)]
-        self._first: Amounts = np.array([math.inf, *(group[0] for group in groups)])
-        self._last: Amounts = np.array([math.inf, *(group[-1] for group in groups)])
-        places = [self._there(giver) for giver in who.tolist()]
-        counts = np.array([len(there) for there in places], dtype=np.int64)
-        giver = np.repeat(who, counts)
-        node: Numbers = np.fromiter(chain.from_iterable(places), np.int64, len(giver))
-        times = (times for there in places for times in there.values())
-        many: Numbers = np.fromiter(map(len, times), np.int64, len(giver))
-        order = np.argsort(node, kind="stable")
-        self._by_node: list[int] = giver[order].tolist()
-        self._begin: list[int] = np.searchsorted(node[order], np.arange(len(self._placement.names) + 1)).tolist()
-        level = np.searchsorted(-self._first, -givers.rank[giver], side="right") - 1
-        sizes = self._kinds.sizes[self._kinds.of[giver]]
-        sums = np.zeros((len(self._first), sizes.shape[1], len(self._placement.names)))
-        for dimension, size in enumerate(sizes.T):
-            np.add.at(sums[0, dimension], node, size * np.minimum(many, loose[giver]))
-            above = np.maximum(0, givers.kept - givers.claims.least)[giver]
-            np.add.at(sums[:, dimension], (level, node), size * np.minimum(many, above))
-        return np.asarray(sums.cumsum(axis=0))
+        if level == 0:
+            most = givers.due + givers.spare
+            who = givers.anyway[most[givers.anyway] > 0]
+        else:
+            most = givers.kept - givers.claims.least
+            who = givers.at_need[most[givers.at_need] > 0]
+            who = who[(givers.rank[who] <= self._first[level]) & (givers.rank[who] >= self._last[level])]
+        found: list[tuple[int, int, int]] = []
+        for giver in who.tolist():
+            for node, times in self._placement.standing(giver).items():
+                self._by_node[node][giver] = None
+                found.append((giver, node, len(times) - givers.gone(giver).get(node, 0)))
+        sums = self._sums[-1].copy() if self._sums else np.zeros_like(self._after)
+        if found:
+            whose, nodes, many = np.array(found).T
+            amounts = self._kinds.sizes[self._kinds.of[whose]].T * np.minimum(many, most[whose])
+            for row, amount in zip(sums, amounts, strict=True):
+                np.add.at(row, nodes, amount)
+        self._sums.append(sums)
+        return sums
 
 
 def _help(own: Sequence[float], lack: Sequence[float]) -> float:

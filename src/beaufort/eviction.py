@@ -18,7 +18,7 @@ __all__ = ["Eviction"]
 LOOK = 16
 """How many services of one rank are compared by the age of their containers: it bounds the time."""
 
-SEARCHES = 100
+SEARCHES = 32
 """How many times in one decision several containers are sought that can go together. The next decision goes on."""
 
 

@@ -25,7 +25,7 @@ class Cap:
 class Kinds:
     """The kinds of a fixed set of services on fixed nodes. ``of`` and ``numbers`` are each service's kind.
 
-    By kind: ``sizes`` in ``names``; ``uses``, the same without what is not used; ``allowed``, which nodes it may use,
+    By kind: ``sizes`` in ``names``, and the same as ``rows``; ``uses``, the same without what is not used; ``allowed``, which nodes it may use,
     None for all; ``caps``. What has any of these is a kind of its own, of the service that ``owner`` says.
     """
 
@@ -41,8 +41,9 @@ class Kinds:
         table = np.array(rows, dtype=float).reshape(-1, len(self.names) + 1)
         found, first, self.of = np.unique(table, axis=0, return_index=True, return_inverse=True)
         self.sizes: Amounts = found[:, :-1]
+        self.rows: list[list[float]] = self.sizes.tolist()
         self.numbers: list[int] = self.of.tolist()
-        self.uses = [[(d, amount) for d, amount in enumerate(size) if amount > 0] for size in self.sizes.tolist()]
+        self.uses = [[(d, amount) for d, amount in enumerate(size) if amount > 0] for size in self.rows]
         ruled = [rules[service] for service in first.tolist()]
         names = np.array([node.name for node in nodes])
         self.allowed: list[Flags | None] = [

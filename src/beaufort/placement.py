@@ -47,6 +47,7 @@ class Placement:
         self._since: dict[int, Mapping[str, tuple[float, ...]]] = {}
         self._keeps: dict[int, dict[str, int]] = {}
         self._moving: set[int] = set()
+        self._standing: dict[int, dict[int, Times]] = {}
         self._guessed: dict[int, dict[int, int]] = {}
         self._untold: dict[int, int] = {}
         self._moves: list[tuple[int, int, int]] = []
@@ -78,6 +79,7 @@ class Placement:
         self._untold[service] = max(0, held - located)
         if self.chooses:
             self._since[service] = since
+            self._standing.pop(service, None)
             if located > sum(map(len, since.values())) or service in self._keeps:
                 self._moving.add(service)
             else:
@@ -94,6 +96,7 @@ class Placement:
         """So many have been asked to go off these nodes, whether or not that is seen."""
         self._keeps[service] = {node: len(self._since[service][node]) - count for node, count in off.items()}
         self._moving.add(service)
+        self._standing.pop(service, None)
 
     def seen(self, service: int) -> None:
         """What was asked of it is in what has been told."""
@@ -110,12 +113,15 @@ class Placement:
 
     def standing(self, service: int) -> dict[int, Times]:
         """Node (its index) -> when those were started that have not been asked to go, first to go first."""
-        keeps, index = self._keeps.get(service, NOWHERE), self._index
-        return {
-            index[name]: times[max(0, len(times) - keeps[name]) :] if name in keeps else times
-            for name, times in self._since.get(service, EMPTY).items()
-            if name in index
-        }
+        standing = self._standing.get(service)
+        if standing is None:
+            keeps, index = self._keeps.get(service, NOWHERE), self._index
+            standing = self._standing[service] = {
+                index[name]: times[max(0, len(times) - keeps[name]) :] if name in keeps else times
+                for name, times in self._since.get(service, EMPTY).items()
+                if name in index
+            }
+        return standing
 
     def going(self) -> Iterable[tuple[int, int, int]]:
         """(service, node, how many) that are about to leave."""

@@ -54,39 +54,40 @@ class Trial:
 
     def leave(self, kind: int, count: int, places: Collection[int]) -> None:
         """So many containers leave, from any of these nodes."""
-        size = self._kinds.sizes[kind].tolist()
+        size = self._kinds.rows[kind]
         self._left += [(places, size[:]) for _ in range(count)]
 
     def leave_node(self, kind: int, count: int, node: int) -> None:
         """So many leave from this node."""
-        size = self._kinds.sizes[kind].tolist()
-        if node not in self._after:
-            self._after[node] = self.row(node)[:]
-        after = self._after[node]
-        for d, amount in enumerate(size):
+        after = self._after.get(node)
+        if after is None:
+            after = self._after[node] = self.row(node)[:]
+        for d, amount in self._kinds.uses[kind]:
             after[d] += amount * count
         self._left.append(((node,), after))
         self._touched.add(node)
 
     def place_later(self, kind: int, count: int) -> int:
         """The same as ``place`` for the room of those that leave; returns how many found room."""
-        missing = count
+        missing, uses = count, self._kinds.uses[kind]
         for index in range(self._next.get(kind, 0), len(self._left)):
             places, row = self._left[index]
-            node = next(iter(places), -1)
-            if row is self._after.get(node):
-                missing -= self._take_later(node, kind, missing)
-            elif self._kinds.allowed[kind] is None or any(self.may_take(place, kind, 1) for place in places):
-                missing -= self._take(row, kind, missing)
-            if not missing:
-                break
+            for d, amount in uses:
+                if row[d] < amount:
+                    break
+            else:
+                missing -= self._take_left(places, row, kind, missing)
+                if not missing:
+                    break
             self._next[kind] = index + 1
         return count - missing
 
     def may_take(self, node: int, kind: int, count: int) -> int:
         """How many the node may take, of ``count``, whatever room it has."""
         allowed = self._kinds.allowed[kind]
-        if allowed is not None and not allowed[node]:
+        if allowed is None:
+            return count
+        if not allowed[node]:
             return 0
         caps = self._kinds.caps[kind]
         return min(
@@ -136,28 +137,34 @@ class Trial:
         for cap, used in zip(self._kinds.caps[kind], self._uses(kind), strict=True):
             used[cap.codes[node]] += count
 
-    def _take_later(self, node: int, kind: int, count: int) -> int:
-        """Of what the node will have. What is free there now is kept for it, as far as it takes part in that."""
-        after = self._after[node]
-        count = self._take(after, kind, self.may_take(node, kind, count))
+    def _take_left(self, places: Collection[int], row: Row, kind: int, count: int) -> int:
+        """Of what leaves. What is free now on its node is kept for that, as far as it takes part in it."""
+        node = next(iter(places), -1)
+        if row is not self._after.get(node):
+            if self._kinds.allowed[kind] is None or any(self.may_take(place, kind, 1) for place in places):
+                return self._take(row, kind, count)
+            return 0
+        count = self._take(row, kind, self.may_take(node, kind, count))
         if count:
-            self._use(node, kind, count)
-            self._touched.add(node)
-            self._rows[node] = [min(now, then) for now, then in zip(self.row(node), after, strict=True)]
+            self._note(node, kind, count)
+            self._rows[node] = [min(now, then) for now, then in zip(self.row(node), row, strict=True)]
         return count
 
     def _take_now(self, node: int, kind: int, count: int) -> int:
-        count = self.may_take(node, kind, count) if self._kinds.allowed[kind] is not None else count
-        after = self._after.get(node)
+        count, after = self.may_take(node, kind, count), self._after.get(node)
         if after is not None:
             count = self._fit(after, kind, count)
         count = self._take(self.row(node), kind, count)
         if count:
-            self._touched.add(node)
-            self._use(node, kind, count)
+            self._note(node, kind, count)
             if after is not None:
                 self._take(after, kind, count)
         return count
+
+    def _note(self, node: int, kind: int, count: int) -> None:
+        self._touched.add(node)
+        if self._kinds.caps[kind]:
+            self._use(node, kind, count)
 
     def _fit(self, row: Row, kind: int, count: int) -> int:
         """How many fit, of ``count``."""
