@@ -92,14 +92,14 @@ class Crowd:
     def _least_loss(
         self, service: int, kind: int, nodes: Iterable[int], least: float, *, minimum: bool
     ) -> tuple[int, list[int]] | None:
-        best: tuple[tuple[int, float], int, list[int]] | None = None
+        best: tuple[tuple[float, int, float], int, list[int]] | None = None
         looked = 0
         for node in nodes:
             if not self._trial.may_take(node, kind, 1):
                 continue
             who = self._enough(node, kind, self._who(node, service, least, minimum=minimum))
             if who:
-                loss = len(who), -sum(one.since for one in who)
+                loss = -min(one.rank for one in who), len(who), -sum(one.since for one in who)
                 if best is None or loss < best[0]:
                     best = loss, node, [one.giver for one in who]
                 looked += 1
