@@ -50,8 +50,7 @@ class Drive:
         self.now = plot.begin
         self._observers = observers
         self._kills = kills
-        self._steps = 0
-        self._asked = 0
+        self._steps = self._asked = self._joined = 0
         for name, count in plot.found.items():
             with suppress(NoRoom):
                 self.world.scale(self.service(name), count)
@@ -232,11 +231,12 @@ class Drive:
     def _rebuild(self, happening: Lose | Join) -> None:
         nodes = self.world.nodes
         if isinstance(happening, Join) and len(nodes) < 4:
-            self.world.add_node(self._joining(len(nodes)))
+            self._joined += 1
+            self.world.add_node(self._joining(f"joined-{self._joined}"))
         elif isinstance(happening, Lose) and len(nodes) > 1:
             self.world.lose_node(nodes[happening.node % len(nodes)].name)
         self._read_at = self.now
 
-    def _joining(self, there: int) -> Node:
-        first, name = self.plot.nodes[0], f"joined-{self.now:g}-{there}"
+    def _joining(self, name: str) -> Node:
+        first = self.plot.nodes[0]
         return replace(first, name=name, labels={**first.labels, "@hostname": name})

@@ -216,6 +216,125 @@ def test_constraints(wants: list[Want], granted: dict[str, int], *, chooses: boo
     assert divided(wants, cores(2, 2), chooses=chooses)[0] == granted
 
 
+@pytest.mark.parametrize(
+    ("wants", "granted", "off"),
+    [
+        pytest.param(
+            [Want("a", 1, 1, 2.0), Want("b", 2, 2, 2.0, since={"n0": NEW, "n1": OLD})],
+            {"a": 1, "b": 1},
+            {"b": {"n0": 1}},
+            id="the youngest of one",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, 2.0),
+                Want("b", 2, 1, 2.0, since={"n0": NEW}),
+                Want("c", 2, 1, 2.0, since={"n1": OLD}),
+            ],
+            {"a": 1, "b": 0, "c": 1},
+            {"b": {"n0": 1}},
+            id="the youngest of several",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, 2.0),
+                Want("b", 2, 1, 2.0, since={"n0": OLD}),
+                Want("c", 2, 1, 2.0, since={"n1": NEW}),
+            ],
+            {"a": 1, "b": 1, "c": 0},
+            {"c": {"n1": 1}},
+            id="the youngest of several, whoever it is",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, 2.0),
+                Want("d", 1, 1, 1.5),
+                Want("b", 2, 2, 2.0, min=1, since={"n0": OLD, "n1": NEW}),
+            ],
+            {"a": 1, "d": 0, "b": 1},
+            {"b": {"n1": 1}},
+            id="down to a minimum",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, 2.0),
+                Want("b", 2, 1, 2.0, since={"n0": NEW}),
+                Want("c", 3, 1, 2.0, since={"n1": OLD}),
+            ],
+            {"a": 1, "b": 1, "c": 0},
+            {"c": {"n1": 1}},
+            id="the lowest priority",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 2, 2.0),
+                Want("b", 2, 1, 2.0, since={"n0": NEW}),
+                Want("c", 3, 1, 2.0, since={"n1": OLD}),
+            ],
+            {"a": 2, "b": 0, "c": 0},
+            {"b": {"n0": 1}, "c": {"n1": 1}},
+            id="one after the other",
+        ),
+        pytest.param(
+            [Want("a", 1, 1, 2.0), Want("b", 2, 2, 2.0, min=2, since={"n0": NEW, "n1": OLD})],
+            {"a": 0, "b": 2},
+            {},
+            id="not below a minimum",
+        ),
+        pytest.param(
+            [Want("a", 2, 1, 2.0), Want("b", 1, 2, 2.0, since={"n0": NEW, "n1": OLD})],
+            {"a": 0, "b": 2},
+            {},
+            id="no higher priority",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, 2.6),
+                Want("b", 2, 1, 0.75, since={"n0": OLD}),
+                Want("c", 2, 1, 1.0, since={"n0": OLD}),
+                Want("d", 3, 1, 0.5, since={"n0": OLD}, min=1),
+                Want("e", 1, 1, 3.0, since={"n1": OLD}, min=1),
+            ],
+            {"a": 0, "b": 1, "c": 1, "d": 1, "e": 1},
+            {},
+            id="nobody where all together would not be enough",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 1, 1.75),
+                Want("b", 2, 1, 1.5, since={"n0": OLD}),
+                Want("c", 3, 1, 0.25, since={"n0": OLD}),
+                Want("e", 1, 1, 2.0, since={"n1": OLD}, min=1),
+            ],
+            {"a": 1, "b": 0, "c": 1, "e": 1},
+            {"b": {"n0": 1}},
+            id="nobody who is not needed",
+        ),
+        pytest.param(
+            [
+                Want("a", 1, 3, 1.5, since={"n0": OLD}, reach=ONLY_0),
+                Want("b", 2, 2, since={"n0": NEW, "n1": OLD}),
+                Want("e", 1, 1, since={"n1": OLD}, min=1),
+            ],
+            {"a": 2, "b": 1, "e": 1},
+            {"b": {"n0": 1}},
+            id="not its own for itself",
+        ),
+    ],
+)
+def test_who_goes_for_what_only_nodes_lack(
+    wants: list[Want], granted: dict[str, int], off: dict[str, dict[str, int]]
+) -> None:
+    """Two nodes of three cores, where the totals would do."""
+    assert divided(wants, cores(3, 3)) == (granted, off)
+
+
+def test_who_has_more_than_it_may_on_a_node_gets_no_more_there() -> None:
+    capped = Reach(frozenset({"n0", "n1"}), {NODE: 1})
+    wants = [Want("a", 1, 3, since={"n0": (1.0, 2.0)}, reach=capped), Want("b", 2, 9, since={"n1": (1.0, 2.0)})]
+    assert divided(wants, cores(4, 2)) == ({"a": 3, "b": 1}, {"b": {"n1": 1}})
+
+
 def test_on_a_single_node_too() -> None:
     nowhere = Want("a", 1, 3, reach=Reach(frozenset()))
     assert divided([nowhere, Want("b", 2, 9)], cores(4)) == ({"a": 0, "b": 4}, {})
@@ -232,8 +351,8 @@ def test_who_can_not_be_told_is_asked_for_one_at_a_time_for_what_is_capped() -> 
 def test_in_a_band_nobody_goes_for_another() -> None:
     wants = [Want("a", 1, 1), Want("b", 2, 4, since={"n0": (1.0, 2.0), "n1": (3.0, 4.0)})]
     assert divided(wants, cores(2, 2), bands=[Band("all", 1, 2)]) == ({"a": 0, "b": 4}, {})
-    large = [Want("a", 1, 1, 2.0), *wants[1:]]
-    assert divided(large, cores(2, 2), bands=[Band("all", 1, 2)]) == ({"a": 0, "b": 4}, {})
+    large = [Want("a", 1, 1, 2.0), Want("b", 2, 2, 2.0, since={"n0": OLD, "n1": NEW})]
+    assert divided(large, cores(3, 3), bands=[Band("all", 1, 2)]) == ({"a": 0, "b": 2}, {})
 
 
 def test_what_was_asked_to_go_is_not_asked_again() -> None:

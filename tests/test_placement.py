@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beaufort.model import Node, Resources, Service
+from beaufort.model import NODE, Node, Reach, Resources, Service
 from beaufort.placement import Placement
 
 SMALL = Service("small", 1, resources=Resources(cpu=1))
@@ -100,3 +100,41 @@ def test_a_closed_node_takes_no_more() -> None:
 def test_a_resource_that_a_node_does_not_name_is_not_limited_there() -> None:
     place = placement((Node("a", Resources(cpu=1)), Node("b", Resources(memory=5))))
     assert room(place, 0) == 99
+
+
+def test_what_leaves_from_a_known_node_leaves_room_beside_what_is_free_there() -> None:
+    place = placement((Node("a", Resources(cpu=1)), Node("b", Resources(cpu=0.5))))
+    trial = place.trial()
+    small, large = place.kinds.numbers[0], place.kinds.numbers[1]
+    trial.leave_node(small, 1, 0)
+    assert trial.place_later(large, 2) == 1
+    assert not trial.place(small, 1), "what is free on that node now is for the large one"
+    trial.leave_node(small, 1, 0)
+    assert trial.touched() == {0}
+    assert trial.after(0) == pytest.approx([1.0])
+    assert trial.after(1) == pytest.approx([0.5])
+
+
+def test_what_starts_now_takes_of_what_will_be_too() -> None:
+    place = placement((Node("a", Resources(cpu=1)), Node("b", Resources(cpu=0.5))))
+    trial = place.trial()
+    small, large = place.kinds.numbers[0], place.kinds.numbers[1]
+    trial.leave_node(small, 1, 0)
+    assert trial.place(small, 2) == [(0, 1)]
+    assert trial.place_later(large, 1) == 0
+    assert trial.place_later(small, 2) == 1
+
+
+def test_room_of_those_who_leave_elsewhere_is_nothing_to_who_may_not_be_there() -> None:
+    nodes = (Node("a", Resources(cpu=0.5)), Node("b", Resources(cpu=0.5)))
+    reach = {"small": Reach(frozenset({"a"})), "nothing": Reach(frozenset({"a", "b"}), {NODE: 1})}
+    place = Placement((SMALL, LARGE, NOTHING), nodes, reach)
+    trial = place.trial()
+    small, large, nothing = place.kinds.numbers
+    trial.leave(large, 1, [1])
+    assert trial.place_later(small, 1) == 0
+    trial.leave(large, 1, [1, 0])
+    assert trial.place_later(small, 3) == 2
+    trial.leave_node(small, 1, 1)
+    assert trial.place_later(small, 1) == 0
+    assert trial.place(nothing, 9) == [(0, 1), (1, 1)]

@@ -62,8 +62,6 @@ class Givers:
 
     def may_give(self, giver: int, service: int, *, minimum: bool) -> bool:
         """Whether what one has beyond its least may be taken for the other, or for the other's ``minimum``."""
-        if giver == service:
-            return False
         return minimum or (self.rank[giver] > self.rank[service] and self.claims.may_take(service, giver))
 
     def later(self, service: int, givers: list[int], *, minimum: bool) -> Iterator[int]:
