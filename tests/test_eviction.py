@@ -329,6 +329,16 @@ def test_who_goes_for_what_only_nodes_lack(
     assert divided(wants, cores(3, 3)) == (granted, off)
 
 
+def test_who_is_down_to_its_minimum_is_not_asked_by_the_next() -> None:
+    wants = [
+        Want("a", 1, 1, 1.8),
+        Want("c", 1, 1, 1.8),
+        Want("b", 2, 2, 2.0, min=1, since={"n0": OLD, "n1": NEW}),
+        Want("e", 1, 1, 1.25, min=1, since={"n2": NEW}),
+    ]
+    assert divided(wants, cores(3, 3, 3)) == ({"a": 1, "c": 0, "e": 1, "b": 1}, {"b": {"n1": 1}})
+
+
 def test_who_has_more_than_it_may_on_a_node_gets_no_more_there() -> None:
     capped = Reach(frozenset({"n0", "n1"}), {NODE: 1})
     wants = [Want("a", 1, 3, since={"n0": (1.0, 2.0)}, reach=capped), Want("b", 2, 9, since={"n1": (1.0, 2.0)})]
