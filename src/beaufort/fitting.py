@@ -7,6 +7,7 @@ better than the last, and it comes to rest.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
@@ -38,10 +39,12 @@ class Fitting:
         self.at_once = np.zeros_like(granted)
         leaving = room.held - np.minimum(room.staying, claims.most)
         unknown = leaving.copy()
+        self._going: defaultdict[int, set[int]] = defaultdict(set)
         if placement.chooses:
             unknown -= self._givers.due
             for service, node, count in placement.going():
                 self._trial.leave_node(self._numbers[service], count, node)
+                self._going[service].add(node)
                 unknown[service] -= count
         for service in np.flatnonzero(unknown > 0).tolist():
             self._trial.leave(self._numbers[service], int(unknown[service]), placement.where(service))
@@ -83,8 +86,9 @@ class Fitting:
         """Have so many more, as far as they could be started now; returns how many.
 
         None of a service that has just been made smaller: only its count can be asked for, so one would undo the other.
+        Nor of one whose room somebody waits for, which it could take again.
         """
-        if service in self._givers.dismissed:
+        if service in self._givers.dismissed or not self._trial.awaited.isdisjoint(self._going.get(service, ())):
             return 0
         found = sum(placed for _, placed in self._trial.place(self._numbers[service], count))
         self.counts[service] += found

@@ -270,10 +270,11 @@ class Scaler:
         return tuple(actions)
 
     def _in_turn(self, which: Numbers) -> Numbers:
-        """In the order in which they are served: what takes the remainder comes last, so that it is no other's node
-        that it starts on.
+        """In the order in which they are served, so that nobody starts on the node of one who is served before: minimums
+        come first, and what takes the remainder last.
         """
-        return np.asarray(which[np.argsort(self._claims.rank[which], kind="stable")])
+        has_least = self._room.current[which] >= self._claims.least[which]
+        return np.asarray(which[np.lexsort((self._claims.rank[which], has_least))])
 
     def _starts(self) -> Numbers:
         """How many containers each service may start now."""

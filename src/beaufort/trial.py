@@ -19,7 +19,8 @@ class Trial:
     """``free``: what is free now, by resource and node. ``where``: on which nodes a service has how many, for its caps.
 
     Where a container leaves from a known node, the node will have its room beside what is free there. Where that is not
-    known, it leaves room for one of its size on one node, whichever. It changes nothing but itself.
+    known, it leaves room for one of its size on one node, whichever. ``awaited``: the nodes whose room is waited for. It
+    changes nothing but itself.
     """
 
     def __init__(self, free: Amounts, kinds: Kinds, where: Callable[[int], Mapping[int, int]]) -> None:
@@ -33,6 +34,7 @@ class Trial:
         self._next: dict[int, int] = {}
         self._used: dict[int, list[list[int]]] = {}
         self._touched: set[int] = set()
+        self.awaited: set[int] = set()
 
     def place(self, kind: int, count: int) -> list[tuple[int, int]]:
         """Place so many containers, or as many as there is room for now, by first fit: (node, how many there)."""
@@ -147,6 +149,7 @@ class Trial:
         count = self._take(row, kind, self.may_take(node, kind, count))
         if count:
             self._note(node, kind, count)
+            self.awaited.add(node)
             self._rows[node] = [min(now, then) for now, then in zip(self.row(node), row, strict=True)]
         return count
 
