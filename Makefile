@@ -21,8 +21,9 @@ page: .venv/ready
 demo: page
 	@$(BIN)/beaufort demo $(ARGS)
 
+# Two at a time, as most of them wait for real servers; the tests of one file share theirs.
 test: page
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 check: .venv/ready
 	@$(BIN)/ruff check

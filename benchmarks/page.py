@@ -89,15 +89,21 @@ def server(*options: str) -> Iterator[str]:
             process.kill()
 
 
-def measure(page: Page, seconds: float) -> dict[str, Any]:
-    """Memory is taken after a collection, at the beginning, in the middle and at the end."""
+def measure(page: Page, seconds: float, looks: int) -> dict[str, Any]:
+    """Memory is taken after a collection, at the beginning and ``looks`` times more, in equal steps."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     before = busy(session)
     heaps, times = [heap(session)], []
-    for _ in range(2):
-        times += page.evaluate(FRAMES, seconds / 2)
+    for look in range(looks):
+        times += page.evaluate(FRAMES, seconds / looks)
         heaps.append(heap(session))
+        elements = metric(session, "Nodes")
+        print(
+            f"{seconds * (look + 1) / looks:.0f} s: {heaps[-1]:.1f} MB, {elements:.0f} nodes",
+            file=sys.stderr,
+            flush=True,
+        )
     cuts = quantiles(times, n=100)
     return {
         "frame_ms": {"median": round(median(times), 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1)},
@@ -125,6 +131,7 @@ def metric(session: CDPSession, name: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--looks", type=int, default=2, help="how often memory is taken")
     parser.add_argument("--pool", action="store_true", help="one pool instead of a hundred nodes")
     parser.add_argument("--picture", help="where to put a picture of the page")
     parser.add_argument("--json", action="store_true")
@@ -140,7 +147,7 @@ def main() -> None:
         expect(page.locator("[data-figure=held]")).to_contain_text(
             re.compile("(9,[5-9]..|10,000) of 10,000"), timeout=30_000
         )
-        found = measure(page, options.seconds)
+        found = measure(page, options.seconds, options.looks)
         if options.picture:
             page.screenshot(path=options.picture)
         browser.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Self
 
-from beaufort.model import Cluster, Counts, Node, Resources, Service
+from beaufort.model import NO_STANDBY, Cluster, Counts, Node, Resources, Service, Standby
 from trial import Plan, Row, controlled, held, ratios, until
 
 CASES = ("start", "decision")
@@ -126,7 +126,12 @@ class Stopwatch:
             yield Cluster(time.time(), counts, (Node("pool", Resources(containers=1e6)),))
             await self._changed.wait()
 
-    async def scale(self, service: Service, count: int) -> None:
+    def check(self, service: Service) -> Sequence[str]:
+        del service
+        return ()
+
+    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
+        del standby
         self.at = time.perf_counter()
         self._counts[service.name] = count
         self._changed.set()
@@ -147,7 +152,7 @@ async def decision(services: int, pushes: int, plan: Plan) -> Row:
             watch.called.clear()
             begin = time.perf_counter()
             controller.push(f"s{i % services}", i // services + 1)
-            await watch.called.wait()
+            await asyncio.wait_for(watch.called.wait(), 30)
             seconds.append(watch.at - begin)
             await asyncio.sleep(0.002)
     cuts = quantiles(seconds, n=100)

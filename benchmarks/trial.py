@@ -13,6 +13,7 @@ from typing import Any
 import beaufort
 from beaufort.controller import Controller
 from beaufort.model import Counts
+from beaufort.protocols import ContainerScheduler
 
 __all__ = ["Plan", "Row", "With", "controlled", "held", "ratios", "until"]
 
@@ -33,7 +34,7 @@ class Plan:
 
 
 @asynccontextmanager
-async def controlled(config: dict[str, Any], scheduler: Any = None) -> AsyncIterator[Controller]:
+async def controlled(config: dict[str, Any], scheduler: ContainerScheduler | None = None) -> AsyncIterator[Controller]:
     """A controller that sees its scheduler. At the end its containers are stopped."""
     loaded = beaufort.load(config)
     controller = Controller(loaded if scheduler is None else With(loaded, scheduler))
@@ -48,13 +49,13 @@ async def controlled(config: dict[str, Any], scheduler: Any = None) -> AsyncIter
 class With:
     """A configuration with another scheduler."""
 
-    def __init__(self, config: beaufort.Config, scheduler: Any) -> None:
+    def __init__(self, config: beaufort.Config, scheduler: ContainerScheduler) -> None:
         self._config, self._scheduler = config, scheduler
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._config, name)
 
-    def make_scheduler(self) -> Any:
+    def make_scheduler(self) -> ContainerScheduler:
         return self._scheduler
 
 

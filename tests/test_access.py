@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -345,6 +346,41 @@ async def test_a_key_that_does_not_fit_is_wrong_input(tmp_path: Path) -> None:
         async with stage(tls_cert=made.cert("server"), tls_key=made.key("client")):
             pass
     assert isinstance(caught.value.exceptions[0], ConfigError)
+
+
+async def test_readiness_names_services_only_to_who_may_see_them(played: Stage, texts: dict[str, str]) -> None:
+    told = {who: (await played.client.get("/readyz", headers=shown(texts, who))).json() for who in EVERYBODY}
+    assert {who for who, each in told.items() if each["stale"]} == SEES
+    assert {each["sources"]["detail"] for each in told.values()} == {"1 of 2 services have no fresh demand"}
+
+
+async def test_a_new_certificate_needs_no_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("beaufort.web.certificate.EVERY", 0.01)
+    made, cert, key = certificates(tmp_path), tmp_path / "served.pem", tmp_path / "served-key.pem"
+    shutil.copy(made.cert("server"), cert)
+    shutil.copy(made.key("server"), key)
+    async with stage(tls_cert=cert, tls_key=key) as played:
+        assert await served(played.port) == certificate(made.cert("server"))
+        shutil.copy(made.cert("client"), cert)
+        await played.until(lambda: "certificate-refused" in {event.kind for event in played.events})
+        assert await served(played.port) == certificate(made.cert("server"))
+        shutil.copy(made.key("client"), key)
+        await played.until(lambda: "certificate" in {event.kind for event in played.events})
+        assert await served(played.port) == certificate(made.cert("client"))
+    assert [event.detail for event in played.events if event.kind == "certificate"] == ["a new one is served"]
+
+
+def certificate(file: Path) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(file.read_text())
+
+
+async def served(port: int) -> bytes | None:
+    """The certificate that a new connection is shown."""
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    async with connected(port, trusting) as (_, writer):
+        shown: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return shown
 
 
 async def test_a_body_may_not_be_too_large(played: Stage, texts: dict[str, str]) -> None:

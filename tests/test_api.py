@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -67,6 +68,38 @@ async def test_explain_tells_each_stage_and_who_lost_what_to_whom(played: Stage)
         "granted": 4,
         "running": 4,
     }
+
+
+STANDBY: dict[str, Any] = {
+    **CONFIG,
+    "capacity": {"memory": 3},
+    "services": {
+        "web": {
+            "priority": 1,
+            "min": 1,
+            "resources": {"memory": 1},
+            "standby": {"paused": 4},
+            "policy": {"type": "per-container", "target": 1},
+        }
+    },
+}
+
+
+async def test_explain_tells_why_fewer_are_held_ready_than_there_should_be() -> None:
+    async with stage(STANDBY) as played:
+
+        async def until_told(count: int, reason: str) -> None:
+            expected = {"stage": "standby", "count": count, "reason": f"of 4 that are to be held ready: {reason}"}
+            async with asyncio.timeout(10):
+                while expected not in (await played.client.get("/v1/services/web/explain")).json()["stages"]:
+                    pass
+
+        await until_told(2, "pool full (memory)")
+        await played.client.post("/v1/services/web/pause", json={"direction": "out"})
+        await until_told(2, "paused: not made larger")
+        await played.client.post("/v1/services/web/resume")
+        await played.client.patch("/v1/services/web", json={"max": 3})
+        await until_told(2, "max leaves 2 more to serve")
 
 
 async def test_a_decision_tells_what_was_known_then(played: Stage) -> None:
@@ -297,10 +330,14 @@ async def test_errors_are_problems(  # noqa: PLR0917 - the columns of the table
 async def test_readiness_tells_of_the_scheduler_and_the_sources(played: Stage) -> None:
     ready = await played.client.get("/readyz")
     assert (ready.status_code, ready.json()["ready"], ready.json()["scheduler"]["good"]) == (200, True, True)
-    assert ready.json()["sources"] == {"good": False, "detail": "1 services have no fresh demand"}
+    assert ready.json()["sources"] == {"good": False, "detail": "1 of 2 services have no fresh demand"}
+    (stale,) = ready.json()["stale"]
+    assert (stale["service"], stale["age"]) == ("web", None)
+    assert stale["reason"] == played.controller.decision.desired["web"].reason
     await push(played, web=1)
     await played.until(lambda: played.serving.station.chronicle.newest("web") is not None)
-    assert (await played.client.get("/readyz")).json()["sources"]["good"]
+    fresh = (await played.client.get("/readyz")).json()
+    assert (fresh["sources"], fresh["stale"]) == ({"good": True, "detail": "all are fresh"}, [])
     played.controller.cluster = None
     blind = await played.client.get("/readyz")
     assert (blind.status_code, blind.json()["ready"]) == (503, False)

@@ -127,9 +127,17 @@ def test_what_is_no_yaml_is_told_with_line_and_column(text: str, faults: list[st
         ),
         pytest.param("? [a]\n: b", ["a.yaml:1:3: expected text as a key, got a list"], id="list as key"),
         pytest.param("?\n: b", ["a.yaml:1:2: expected text as a key, got nothing"], id="nothing as key"),
-        pytest.param("a: *b", ["a.yaml:1:4: a: *b refers to nothing; expected &b before it"], id="alias to nothing"),
-        pytest.param("a: &b [*b]", ["a.yaml:1:8: a[0]: *b refers to what it is a part of"], id="alias to itself"),
-        pytest.param("a: !!python/none b", ['a.yaml:1:4: a: unknown tag "tag:yaml.org,2002:python/none"'], id="tag"),
+        pytest.param(
+            "a: *b",
+            ["a.yaml:1:4: a: this alias refers to nothing; put a text that begins with * in quotes"],
+            id="alias to nothing",
+        ),
+        pytest.param(
+            "a: &b [*b]", ["a.yaml:1:8: a[0]: this alias refers to what it is a part of"], id="alias to itself"
+        ),
+        pytest.param(
+            "a: !!python/none b", ["a.yaml:1:4: a: unknown tag; put a text that begins with ! in quotes"], id="tag"
+        ),
         pytest.param(
             "<<: [5, {a: 1}]", ['a.yaml:1:6: "<<": expected a mapping to merge, got 5'], id="merge of a number"
         ),

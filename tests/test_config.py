@@ -178,7 +178,7 @@ SERVICE = "services:\n  checkout:\n    priority: 1\n    policy: {type: remainder
         pytest.param("", ["1:1: configuration: expected a mapping with services, got nothing"], id="empty file"),
         pytest.param("# later\n", ["1:1: configuration: expected a mapping with services, got nothing"], id="comment"),
         pytest.param("- a", ["1:1: configuration: expected a mapping with services, got a list"], id="a list"),
-        pytest.param("a", ['1:1: configuration: expected a mapping with services, got "a"'], id="a word"),
+        pytest.param("a", ["1:1: configuration: expected a mapping with services, got text"], id="a word"),
         pytest.param(
             "deployment: shop",
             ["1:1: services: missing; expected a mapping of names, each to a mapping with priority, policy"],
@@ -193,7 +193,7 @@ SERVICE = "services:\n  checkout:\n    priority: 1\n    policy: {type: remainder
         pytest.param(
             "services:\n  a: x\n  b:",
             [
-                '2:6: a: expected a mapping with priority, policy, got "x"',
+                "2:6: a: expected a mapping with priority, policy, got text",
                 "3:5: b: expected a mapping with priority, policy, got nothing",
             ],
             id="services that are no mappings",
@@ -255,7 +255,7 @@ SERVICE = "services:\n  checkout:\n    priority: 1\n    policy: {type: remainder
             [
                 "5:14: checkout.env.A: expected text, got a list",
                 "5:22: checkout.env.B: expected text, got true",
-                '5:28: checkout.env."C=D": expected the name of an environment variable, got "C=D"',
+                "5:28: checkout.env: expected the name of an environment variable, got something else (not shown)",
                 "5:41: checkout.env.E: expected text, got nothing",
             ],
             id="environment",
@@ -264,7 +264,7 @@ SERVICE = "services:\n  checkout:\n    priority: 1\n    policy: {type: remainder
             SERVICE + "    command: echo 'a\n    image: a b",
             [
                 ("5:14: checkout.command: expected a command line as a shell would split it or a list, each item text, got"
-                ' "echo \'a"'),
+                " something else (not shown)"),
                 '6:12: checkout.image: expected an image such as shop/checkout:1.4, got "a b"',
             ],
             id="launch",

@@ -181,9 +181,67 @@ async def test_a_lost_connection_is_told_and_found_again(chromium: Browser) -> N
     async with stage(listen=f"127.0.0.1:{port}") as second:
         await second.settled(web=1)
         push(second, 5)
-        await expect(page.get_by_role("status").filter(has_text=re.compile("^live$"))).to_be_visible()
+        await expect(page.get_by_role("status").filter(has_text=re.compile("^live"))).to_be_visible()
         await expect(strip(page, "web").locator("dd").last).to_have_text("5")
         await context.close()
+
+
+def cut(played: Stage) -> None:
+    """Every connection is lost; who comes again is let in."""
+    for connection in list(played.serving._server.server_state.connections):
+        connection.transport.abort()
+
+
+async def shown_decisions(page: Page) -> list[int]:
+    """Their numbers, newest first, as the page lists them."""
+    numbers = await page.locator("[data-decision]").evaluate_all("all => all.map(each => each.dataset.decision)")
+    return [int(number) for number in numbers]
+
+
+async def known_decisions(played: Stage) -> list[int]:
+    told = (await played.client.get("/v1/decisions?limit=30")).json()
+    return [each["number"] for each in told["decisions"]]
+
+
+async def changed(played: Stage) -> None:
+    for demand in (3, 4, 5):
+        push(played, demand)
+        await played.settled(web=demand, rest=6 - demand)
+
+
+async def test_after_a_cut_the_page_goes_on_from_the_last_event(chromium: Browser, played: Stage) -> None:
+    async with seen(chromium, played.url) as page:
+        push(played, 2)
+        await expect(strip(page, "web").locator("dd").last).to_have_text("2")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url.removeprefix(played.url)))
+        cut(played)
+        await changed(played)
+        await expect(page.get_by_role("status").filter(has_text="Not connected since")).to_be_visible()
+        await expect(page.get_by_role("status").filter(has_text=re.compile("^live$"))).to_be_visible()
+        push(played, 6)
+        await played.settled(web=6)
+        known = await known_decisions(played)
+        await expect(page.locator("[data-decision]").first).to_have_attribute("data-decision", str(known[0]))
+        assert await shown_decisions(page) == known
+        # It has asked for nothing but what came after the last event.
+        assert [each.partition("?")[0] for each in asked] == ["/v1/session", "/v1/events"]
+
+
+async def test_after_too_large_a_gap_everything_is_loaded_anew_and_that_is_told(
+    chromium: Browser, played: Stage
+) -> None:
+    async with seen(chromium, played.url) as page:
+        played.serving.station.feed._most = 3
+        cut(played)
+        await changed(played)
+        anew = page.get_by_role("status").filter(has_text=re.compile("^live, all of it loaded anew: more has happened"))
+        await expect(anew).to_be_visible()
+        known = await known_decisions(played)
+        assert await shown_decisions(page) == known
+        await expect(page.get_by_role("status").filter(has_text=re.compile("^live$"))).to_be_visible()
+        push(played, 6)
+        await expect(strip(page, "web").locator("dd").last).to_have_text("6")
 
 
 async def test_a_token_is_asked_for_and_a_viewer_may_only_look(chromium: Browser, tmp_path: Path) -> None:

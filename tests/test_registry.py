@@ -126,7 +126,7 @@ def test_what_is_not_given_is_the_default_of_the_signature() -> None:
             id="every wrong item",
         ),
         pytest.param(
-            {"type": "gauge", "tags": "a"}, ['checkout.demand.tags: expected a list, each item text, got "a"'], id="not a list"
+            {"type": "gauge", "tags": "a"}, ["checkout.demand.tags: expected a list, each item text, got text"], id="not a list"
         ),
         pytest.param(
             {"type": "gauge", "span": [1]},

@@ -136,6 +136,50 @@ def test_what_a_scheduler_can_hold(holds: set[str], possible: Standby) -> None:
     assert reserve.concerned(np.array([0, 1])) == ([0, 1] if holds else [1])
 
 
+def lacking(scene: Scene, asked: Standby, granted: int) -> list[str | list[bool]]:
+    bounds = scene.reserve.bounds(0, asked, granted)
+    return [bound if isinstance(bound, str) else bound.tolist() for bound in bounds]
+
+
+@pytest.mark.parametrize(
+    ("scene", "base", "bounds"),
+    [
+        pytest.param(Scene([Standby(1, 2), NO_STANDBY]), [0, 0], [], id="nothing"),
+        pytest.param(Scene([Standby(1, 2), NO_STANDBY], memory=3), [0, 0], [[False, True]], id="the pool"),
+        pytest.param(
+            Scene([Standby(1, 2), NO_STANDBY], current=(5, 0), memory=99),
+            [5, 0],
+            ["max leaves 1 more to serve"],
+            id="max",
+        ),
+        pytest.param(
+            Scene([Standby(1, 2), NO_STANDBY]),
+            [1, 0],
+            ["none is made while anybody is still to grow"],
+            id="growth comes first",
+        ),
+    ],
+)
+def test_why_less_is_ready_is_told(scene: Scene, base: list[int], bounds: list[str | list[bool]]) -> None:
+    scene.targets(base)
+    assert lacking(scene, Standby(1, 2), base[0]) == bounds
+
+
+@pytest.mark.parametrize(
+    ("holds", "spread", "bounds"),
+    [
+        pytest.param({"created", "paused"}, True, ["none is held where there are several nodes"], id="nodes"),
+        pytest.param({"created"}, False, ["the scheduler can hold only created"], id="made only"),
+        pytest.param((), False, ["the scheduler can hold none"], id="nothing"),
+    ],
+)
+def test_what_can_not_be_held_ready_is_told(holds: set[str], spread: bool, bounds: list[str]) -> None:
+    reserve = Reserve((HIGH, LOW), holds)
+    reserve.spread = spread
+    reserve.want([0], [Standby(1, 2)])
+    assert list(reserve.bounds(0, Standby(1, 2), 0)) == bounds
+
+
 def test_without_a_limit_all_is_kept() -> None:
     pool = Pool.of((HIGH, LOW), (), {})
     reserve = Reserve((HIGH, LOW), ALL)

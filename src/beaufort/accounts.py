@@ -12,6 +12,7 @@ import numpy as np
 from beaufort.claims import Claims
 from beaufort.model import EMPTY, Grant, Reach
 from beaufort.pool import Flags, Numbers, Pool
+from beaufort.reserve import Reserve
 from beaufort.standing import Standing
 from beaufort.workload import Workload
 
@@ -96,7 +97,7 @@ class Accounts:
             words = self._words[lacking.tobytes()] = self._name(lacking)
         return words
 
-    def standing(self, now: float, index: int) -> Standing:
+    def standing(self, now: float, index: int, reserve: Reserve) -> Standing:
         """What the newest grant of one service came from."""
         work, granted = self._works[index], int(self._granted[index])
         known = granted >= 0
@@ -110,7 +111,17 @@ class Accounts:
             granted=granted if known else None,
             waiting=int(self._waiting[index]),
             lack=self.lack(index) if known and granted < work.most else None,
+            unready=self._unready(now, index, reserve) if work.service.standby.total else None,
         )
+
+    def _unready(self, now: float, index: int, reserve: Reserve) -> str:
+        """Why fewer are held ready than the service is to have; nothing where they are, or are being made."""
+        work, asked = self._works[index], self._works[index].service.standby
+        bounds = reserve.bounds(index, asked, int(self._granted[index]))
+        reasons = [bound if isinstance(bound, str) else self._name(bound) for bound in bounds]
+        if work.ready != asked and (held := work.held_back(now)):
+            reasons.insert(0, held)
+        return ", ".join(reasons)
 
     def _name(self, lacking: Flags) -> str:
         limits = zip(self._pool.names, self._pool.groups, lacking, strict=True)

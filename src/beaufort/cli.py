@@ -130,7 +130,7 @@ def run(
 ) -> None:
     """Run the controller until SIGTERM or Ctrl-C. SIGHUP, or a changed file, swaps the configuration."""
     from beaufort import daemon
-    from beaufort.log import logger
+    from beaufort.log import Log
 
     with exit_codes():
         attend: list[Attend] = []
@@ -153,14 +153,15 @@ def run(
             attend.append(serving(listening))
         if traces:
             attend.append(_traces())
-        daemon.run(
-            file,
-            dry_run=dry_run,
-            stop_containers=stop_containers,
-            journal=journal,
-            on_event=logger(as_json),
-            attend=attend,
-        )
+        with Log(as_json=as_json) as log:
+            daemon.run(
+                file,
+                dry_run=dry_run,
+                stop_containers=stop_containers,
+                journal=journal,
+                on_event=log.hear,
+                attend=attend,
+            )
 
 
 def _traces() -> Attend:

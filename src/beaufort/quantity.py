@@ -26,6 +26,7 @@ __all__ = [
     "Secret",
     "Share",
     "Unit",
+    "masked",
     "shown",
 ]
 
@@ -35,9 +36,18 @@ _LARGEST = 2**53
 """Whole numbers above this lose digits as floats; nothing that is counted here comes near."""
 
 
+_USER = re.compile(r"//\S*@")
+
+
+def masked(text: str) -> str:
+    """The text without the users and passwords in its URLs."""
+    return _USER.sub("//***@", text)
+
+
 def shown(value: object) -> str:
     """A wrong value as a message repeats it: text in quotes, numbers as they are, the rest by its kind."""
     if isinstance(value, str):
+        value = masked(value)
         return json.dumps(value if len(value) <= _LONGEST else value[:_LONGEST] + "...", ensure_ascii=False)
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]

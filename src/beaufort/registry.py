@@ -15,7 +15,7 @@ from beaufort.protocols import ConfigError, ContainerScheduler, DemandSource, Po
 from beaufort.quantity import shown
 from beaufort.reading.document import Document, Fault, Place
 from beaufort.reading.reference import fetched
-from beaufort.reading.shape import FAULTY, Faulty, nearest, one_of
+from beaufort.reading.shape import FAULTY, Faulty, nearest, one_of, unlike
 from beaufort.reading.signature import Signature
 
 if TYPE_CHECKING:
@@ -107,8 +107,9 @@ class Registry(Generic[T]):
     def read(self, value: object, place: Place, faults: list[Fault]) -> PluginSpec[T] | Faulty:
         if isinstance(value, Mapping):
             return self._spec(value, place, faults)
-        hint = f"; write {{type: {value}}}" if value in self.names() else ""
-        raise ValueError(f"expected {self.expected}, got {shown(value)}{hint}")
+        if value in self.names():
+            raise ValueError(f"expected {self.expected}, got {shown(value)}; write {{type: {value}}}")
+        raise unlike(self, value)
 
     def schema(self) -> dict[str, Any]:
         return {"oneOf": [self._section(name) for name in self.names()]}

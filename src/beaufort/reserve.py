@@ -8,12 +8,12 @@ yet to be freed is made ready beforehand, so that to start it is all that remain
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
 from beaufort.model import NO_STANDBY, Service, Standby
-from beaufort.pool import Amounts, Numbers, Pool
+from beaufort.pool import Amounts, Flags, Numbers, Pool
 from beaufort.room import Room
 
 __all__ = ["Reserve"]
@@ -35,6 +35,7 @@ class Reserve:
         self._most = [math.inf if service.max is None else service.max for service in services]
         self._holds = holds
         self._wants, self.warming, self._keep, self._there = np.zeros((4, count), dtype=np.int64)
+        self._lacking: Flags = np.zeros((0, count), dtype=bool)
         self.is_calm, self.spread = True, False
 
     @property
@@ -83,6 +84,7 @@ class Reserve:
             warm = self.warm[index] = _fit(free, pool.need[:, index], missing)
             self._keep[index] += warm
             free -= warm * pool.need[:, index]
+        self._lacking = pool.need > free[:, None]
         return np.asarray(all_free - free)
 
     def target(  # noqa: PLR0913 - each is a number of its own
@@ -118,6 +120,21 @@ class Reserve:
         if not self.differs(index, target):
             return "what it holds ready may be of an earlier configuration"
         return "holds more ready" if lacks else "gives up what it held ready"
+
+    def bounds(self, index: int, asked: Standby, granted: int) -> Iterator[str | Flags]:
+        """What keeps a service from having ready all that is ``asked`` for, in words, or by the totals that lack."""
+        wanted, above = self.wanted[index], max(0, self._most[index] - granted)
+        if self.spread:
+            yield "none is held where there are several nodes"
+        elif self._possible(asked).total < asked.total:
+            can = ", ".join(sorted(self._holds))
+            yield f"the scheduler can hold {f'only {can}' if can else 'none'}"
+        if wanted.total > above:
+            yield f"max leaves {above} more to serve"
+        if self._keep[index] < min(wanted.kept, above):
+            yield self._lacking[:, index]
+        if not self.is_calm and self.there[index].total < min(wanted.total, above):
+            yield "none is made while anybody is still to grow"
 
     def lacks(self, index: int, target: Standby) -> bool:
         """Whether there is less ready than that."""

@@ -137,7 +137,7 @@ class Scaler:
 
     def standing(self, now: float, service: str) -> Standing:
         """What the newest decision about a service of the scope came from."""
-        return self._accounts.standing(now, self._index[service])
+        return self._accounts.standing(now, self._index[service], self._reserve)
 
     def look_again(self) -> None:
         """Have the next step form every desire anew, as if all had changed: the slow repair of what an event missed."""

@@ -15,9 +15,11 @@ from beaufort.extension import Extended
 from beaufort.model import NO_STANDBY, Band, Fallback, Launch, Node, RateLimit, Resources, Service, Settling, Standby
 from beaufort.protocols import ContainerScheduler, DemandSource, Policy
 from beaufort.quantity import Above, AtLeast, Between, Bytes, Cores, Seconds, Share
+from beaufort.reading.annotation import Either, Listing, Table
 from beaufort.reading.document import Document, Place
 from beaufort.reading.shape import Grammar, attempt
 from beaufort.reading.signature import REQUIRED, Key, Signature
+from beaufort.reading.unshown import Unshown
 from beaufort.registry import DEMAND, POLICIES, SCHEDULERS, PluginSpec
 
 __all__ = ["CONTENTS", "POOL", "SCHEDULER", "Contents", "Count", "Name", "Room", "ServiceSection", "capacity"]
@@ -39,8 +41,10 @@ Name = Annotated[
         r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}",
     ),
 ]
-Word = Annotated[str, Grammar.matching("text", r"[^\0]*", numbers=True)]
-Variable = Annotated[str, Grammar.matching("the name of an environment variable", r"[^=\0]+")]
+# What a container is told may hold passwords: as a command, as a value, or in the name's place by mistake.
+_WORD = Unshown(Grammar.matching("text", r"[^\0]*", numbers=True))
+_VARIABLE = Unshown(Grammar.matching("the name of an environment variable", r"[^=\0]+"))
+Environment = Annotated[Mapping[str, str], Unshown(Table(_VARIABLE, _WORD))]
 
 
 def resources(
@@ -234,7 +238,8 @@ def standby(*, created: Count = 0, paused: Count = 0, frozen: Count = 0) -> Stan
     return Standby(created, paused, frozen)
 
 
-Command = Annotated[tuple[str, ...], Grammar("a command line as a shell would split it", _split)] | tuple[Word, ...]
+_LINE = Grammar("a command line as a shell would split it", _split)
+Command = Annotated[tuple[str, ...], Unshown(Either((_LINE, Listing(_WORD, tuple)), optional=False))]
 Image = Annotated[str, Grammar.matching("an image such as shop/checkout:1.4", r"\S+")]
 FallbackTo = Literal["hold"] | Count | Annotated[Fallback, Signature(current_if_higher)]
 
@@ -260,7 +265,7 @@ class ServiceSection:
     resources: Size = Resources()
     image: Image | None = None
     command: Command = _LAUNCH.command
-    env: Mapping[Variable, Word] = field(default_factory=dict)
+    env: Environment = field(default_factory=dict)
     grace: Seconds = _LAUNCH.grace
     demand: Annotated[PluginSpec[DemandSource], DEMAND] | None = None
     policy: Annotated[PluginSpec[Policy] | None, POLICIES, REQUIRED] = None

@@ -16,7 +16,7 @@ class Standing:
 
     ``least`` and ``most`` are the bounds of what it may be granted, and ``held_back`` is why they are not those of its
     desire. ``waiting``: how many of the granted ones wait for room. ``lack``: what there is too little of for one more,
-    where it may have more.
+    where it may have more. ``unready``: why fewer are held ready than it is to have, or None where it is to have none.
     """
 
     latest: Sample | None
@@ -28,6 +28,7 @@ class Standing:
     granted: int | None
     waiting: int
     lack: str | None
+    unready: str | None = None
 
 
 def paces(start_seconds: Mapping[str, float]) -> str:

@@ -2,15 +2,29 @@
 
 import { make, write } from "./element";
 
+/** Milliseconds for which it is said that the state was loaded anew. */
+const LONG = 5000;
+
 export class Banner {
   readonly element = make("p", { class: "banner", role: "status" });
   private lostAt: Date | null = null;
+  private isAnew = false;
 
   live(): void {
     this.lostAt = null;
     document.body.classList.remove("stale");
     this.element.className = "banner live";
-    write(this.element, "live");
+    write(this.element, this.isAnew ? "live, all of it loaded anew: more has happened meanwhile than is kept" : "live");
+  }
+
+  /** What was missed could not be told any more. It is said for a while, once it is live again. */
+  loadedAnew(): void {
+    this.waiting("loading all of it anew");
+    this.isAnew = true;
+    setTimeout(() => {
+      this.isAnew = false;
+      if (this.element.classList.contains("live")) this.live();
+    }, LONG);
   }
 
   lost(reason: string, seconds: number): void {

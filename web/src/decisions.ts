@@ -48,7 +48,7 @@ export class Decisions implements View {
     const time = make("time", {}, preciseTime(decision.at));
     const button = make("button", { type: "button", class: "decision" }, time, make("span", {}, ...changes, rest));
     button.addEventListener("click", () => this.open(decision));
-    return make("li", {}, button);
+    return make("li", { "data-decision": decision.number }, button);
   }
 
   private change(change: Change): HTMLElement {

@@ -1,9 +1,9 @@
-/** The stream of events. It says when it is lost; beginning anew is for who has opened it. */
+/** The stream of events. It says when it is lost; to resume it, or to begin anew, is for who has opened it. */
 
 import { ask } from "./request";
 
 const KINDS = ["decision", "services", "nodes", "status"] as const;
-const LAST_WORDS = ["reset", "dropped", "closing"] as const;
+const LAST_WORDS = ["dropped", "closing"] as const;
 
 /** Milliseconds of silence after which the controller is asked whether it is still there. */
 const SILENCE = 20_000;
@@ -11,11 +11,17 @@ const SILENCE = 20_000;
 export type Kind = (typeof KINDS)[number];
 
 export interface Listener {
+  /** What comes is complete from here on. */
+  opened(): void;
   hear(kind: Kind, data: unknown): void;
   lost(reason: string): void;
+  /** Some of what came after the last event is gone: the state has to be loaded anew. */
+  gap(): void;
 }
 
 export class Stream {
+  /** The id of the last event that was heard, after which to go on; null while there is none. */
+  last: string | null = null;
   private source: EventSource | null = null;
   private heard = 0;
   private readonly listener: Listener;
@@ -30,10 +36,12 @@ export class Stream {
     this.close();
     const source = new EventSource(`/v1/events?kinds=${KINDS.join(",")}&last=${encodeURIComponent(last)}`);
     this.source = source;
+    this.last = last;
     this.heard = Date.now();
     for (const kind of KINDS) {
       source.addEventListener(kind, (event: MessageEvent<string>) => {
         this.heard = Date.now();
+        this.last = event.lastEventId;
         this.listener.hear(kind, JSON.parse(event.data));
       });
     }
@@ -42,7 +50,18 @@ export class Stream {
         this.lose((JSON.parse(event.data) as { reason: string }).reason);
       });
     }
+    source.addEventListener("reset", () => {
+      this.forget();
+      this.listener.gap();
+    });
+    source.addEventListener("open", () => this.listener.opened());
     source.addEventListener("error", () => this.lose("the connection has ended"));
+  }
+
+  /** Have nothing to go on from any more. */
+  forget(): void {
+    this.close();
+    this.last = null;
   }
 
   close(): void {

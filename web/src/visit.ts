@@ -1,4 +1,6 @@
-/** One visit of the page to its controller: who asks, the state, then what happens; and all of it again when it is lost. */
+/** One visit of the page to its controller: who asks, the state, then what happens. When the connection is lost it goes on
+ * from the last event that it has heard; the state is loaded again only where too much has happened since.
+ */
 
 import type { Who } from "./answers";
 import type { Banner } from "./banner";
@@ -32,9 +34,9 @@ export class Visit {
     this.isBeginning = true;
     try {
       await this.enter();
-      this.stream.open(await this.world.load());
-      this.wait = 1;
-      this.told();
+      const { last } = this.stream;
+      this.stream.open(last ?? (await this.world.load()));
+      if (last === null) this.told();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.again(error.message);
@@ -43,13 +45,27 @@ export class Visit {
     }
   }
 
+  opened(): void {
+    this.wait = 1;
+    this.told();
+  }
+
   hear(kind: Kind, data: unknown): void {
-    if (this.world.take(kind, data)) void this.begin();
-    else this.told();
+    if (this.world.take(kind, data)) {
+      this.stream.forget();
+      void this.begin();
+    } else {
+      this.told();
+    }
   }
 
   lost(reason: string): void {
     this.again(reason);
+  }
+
+  gap(): void {
+    this.banner.loadedAnew();
+    void this.begin();
   }
 
   private async enter(): Promise<void> {

@@ -72,6 +72,8 @@ export class World {
         this.nodes = (data as NodePage).nodes;
         return false;
       case "decision":
+        // It may have come with the state already, which was loaded piece by piece.
+        if ((data as Decision).number <= (this.decisions[0]?.number ?? 0)) return false;
         this.decisions.unshift(data as Decision);
         this.decisions.length = Math.min(this.decisions.length, DECISIONS);
         return false;

@@ -16,7 +16,20 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from beaufort.quantity import NUMBER, WHOLE, Bound, Secret, Unit, shown
 from beaufort.reading.document import Fault, Place
 from beaufort.reading.reference import Referral
-from beaufort.reading.shape import FAULTY, Choice, Faulty, File, Quantity, Scalar, Shape, attempt, one_of, unexpected
+from beaufort.reading.shape import (
+    FAULTY,
+    Choice,
+    Faulty,
+    File,
+    Quantity,
+    Scalar,
+    Shape,
+    attempt,
+    one_of,
+    unexpected,
+    unlike,
+)
+from beaufort.reading.unshown import Unshown
 
 __all__ = ["Anything", "Either", "Fixed", "Listing", "Table", "shape_of"]
 
@@ -37,7 +50,7 @@ class Listing:
 
     def read(self, value: object, place: Place, faults: list[Fault]) -> list[Any] | tuple[Any, ...]:
         if not isinstance(value, list | tuple):
-            raise unexpected(self, value)
+            raise unlike(self, value)
         items = (attempt(self.item, part, place.below(index), faults) for index, part in enumerate(value))
         return self.made(item for item in items if item is not FAULTY)
 
@@ -60,7 +73,7 @@ class Fixed:
 
     def read(self, value: object, place: Place, faults: list[Fault]) -> tuple[Any, ...] | Faulty:
         if not isinstance(value, list | tuple):
-            raise unexpected(self, value)
+            raise unlike(self, value)
         if len(value) != len(self.items):
             raise ValueError(f"expected {self.expected}, got a list of {len(value)}")
         pairs = enumerate(zip(self.items, value, strict=True))
@@ -89,7 +102,7 @@ class Table:
 
     def read(self, value: object, place: Place, faults: list[Fault]) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            raise unexpected(self, value)
+            raise unlike(self, value)
         table: dict[str, Any] = {}
         for key, part in value.items():
             if not isinstance(key, str):
@@ -99,7 +112,10 @@ class Table:
             try:
                 name = self.key.read(key, here, faults)
             except ValueError as error:
-                faults.append(here.fault(str(error), key=True))
+                at = place.document.position(here.path, key=True)
+                # A wrong name may hold what is not to be shown, such as API_KEY=the-key.
+                here = place if isinstance(self.key, Unshown) else here
+                faults.append(Fault.of(place.document.file, at, str(here), str(error)))
                 name = FAULTY
             item = attempt(self.item, part, here, faults)
             if name is not FAULTY and item is not FAULTY:

@@ -112,7 +112,7 @@ class _Composer:
             self.tell(_at(event), path[:2], f"expected at most {_DEEPEST} levels of nesting, got more")
             raise ConfigError([fault.text for fault in self.faults])
         if event.tag is not None and event.tag not in _TAGS:
-            self.tell(_at(event), path, f"unknown tag {shown(event.tag)}")
+            self.tell(_at(event), path, "unknown tag; put a text that begins with ! in quotes")
         anchor = event.anchor or ""
         self._open.add(anchor)
         node = self._fresh(event, events, path)
@@ -121,12 +121,13 @@ class _Composer:
         return node
 
     def _alias(self, event: yaml.AliasEvent, path: tuple[Step, ...]) -> Node:
+        # Its name is not repeated: it may be a password that begins so, and no alias.
         if event.anchor in self._open:
-            self.tell(_at(event), path, f"*{event.anchor} refers to what it is a part of")
+            self.tell(_at(event), path, "this alias refers to what it is a part of")
         elif event.anchor in self._anchors:
             return self._anchors[event.anchor]
         else:
-            self.tell(_at(event), path, f"*{event.anchor} refers to nothing; expected &{event.anchor} before it")
+            self.tell(_at(event), path, "this alias refers to nothing; put a text that begins with * in quotes")
         return Node(_at(event))
 
     def _fresh(

@@ -30,6 +30,7 @@ __all__ = [
     "nearest",
     "one_of",
     "unexpected",
+    "unlike",
 ]
 
 # ruff: noqa: ARG002 - every shape is read with its place and the list of faults, whether it needs them or not
@@ -66,6 +67,11 @@ class Shape(Protocol):
 
 def unexpected(shape: Shape, value: object) -> ValueError:
     return ValueError(f"expected {shape.expected}, got {shown(value)}")
+
+
+def unlike(shape: Shape, value: object) -> ValueError:
+    """Of a value that should have had parts. A text is not repeated: it may be a part's secret in the wrong place."""
+    return ValueError(f"expected {shape.expected}, got {'text' if isinstance(value, str) else shown(value)}")
 
 
 def attempt(shape: Shape, value: object, place: Place, faults: list[Fault]) -> Any:

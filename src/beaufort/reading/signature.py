@@ -17,7 +17,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from beaufort.quantity import shown
 from beaufort.reading.annotation import shape_of
 from beaufort.reading.document import Fault, Place
-from beaufort.reading.shape import FAULTY, Shape, attempt, nearest, unexpected
+from beaufort.reading.shape import FAULTY, Shape, attempt, nearest, unlike
 
 __all__ = ["REQUIRED", "Key", "Parameter", "Signature", "described", "parameters"]
 
@@ -135,10 +135,10 @@ class Signature:
         if isinstance(value, Mapping):
             options = self.options(value, place, faults)
         elif self.lasting:
-            faults.append(place.fault(str(unexpected(self, value))))
+            faults.append(place.fault(str(unlike(self, value))))
             options = {}
         else:
-            raise unexpected(self, value)
+            raise unlike(self, value)
         if len(faults) > before and not self.lasting:
             return FAULTY
         return self.made(options, place, faults)

@@ -116,7 +116,7 @@ class Local:
         elif "/" in command[0] and not command[0].startswith("/"):
             faults.append(
                 "command: expected a program by its name or its absolute path, as each container has a working "
-                f"directory of its own, got {command[0]!r}"
+                "directory of its own, got a relative path"
             )
         return faults
 
@@ -256,4 +256,6 @@ def _refusal(service: Service, error: OSError | ValueError) -> SchedulerError:
     code = error.errno if isinstance(error, OSError) else errno.EINVAL
     words = error.strerror if isinstance(error, OSError) else error
     kind = NoRoom if code in NO_ROOM else Rejected if code in WRONG else SchedulerError
-    return kind(f"{service.name}: can't start {service.launch.command[0]!r}: {words}")
+    # A whole command line in the program's place is a mistake, and may hold a password.
+    program = service.launch.command[0].partition(" ")[0]
+    return kind(f"{service.name}: can't start {program!r}: {words}")

@@ -44,7 +44,9 @@ class DockerStage:
                 image = self._image or await build(client, name)
                 await _had(client, image)
                 async with _leash(client, name, image) as leash, witnessed(client, name, await _now(client)) as witness:
-                    yield Ground(name, {"type": "docker", "url": client.url}, _launch(name, image, leash), witness)
+                    yield Ground(
+                        name, {"type": "docker", "url": self._address.url}, _launch(name, image, leash), witness
+                    )
 
 
 @asynccontextmanager

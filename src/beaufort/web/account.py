@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from beaufort import clock
-from beaufort.model import NO_COUNTS, Counts
+from beaufort.model import NO_COUNTS, Counts, Service
 from beaufort.standing import Standing, paces
 from beaufort.web.answers import Account, Change, DecisionRecord, Move, Stage
 from beaufort.web.observer import Observer
@@ -21,7 +21,7 @@ def account(observer: Observer, name: str) -> Account:
     """Raises BeaufortError for a service that is not there."""
     standing, now = observer.controller.standing(name), clock.now()
     counts = observer.counts.get(name, NO_COUNTS) if observer.controller.cluster is not None else None
-    stages = list(_stages(standing, counts, now))
+    stages = [*_stages(standing, counts, now), *_ready(standing, observer.controller.services[name], counts)]
     return Account(
         at=now,
         service=name,
@@ -53,6 +53,20 @@ def _stages(standing: Standing, counts: Counts | None, now: float) -> Iterator[S
         yield Stage(stage="running", count=None, reason="the scheduler can't be read")
     else:
         yield Stage(stage="running", count=counts.running, reason=_existing(counts))
+
+
+def _ready(standing: Standing, service: Service, counts: Counts | None) -> Iterator[Stage]:
+    """What is held ready, of a service that is to have any or has some."""
+    if counts is None or (standing.unready is None and not counts.standby.total):
+        return
+    asked, there = service.standby, counts.standby
+    if standing.unready is None:
+        reason = "none is to be held; it is for what waits for room, or goes"
+    elif there.created >= asked.created and there.kept >= asked.kept:
+        reason = f"all {asked.total} that are to be held ready"
+    else:
+        reason = f"of {asked.total} that are to be held ready: {standing.unready or 'the others are being made'}"
+    yield Stage(stage="standby", count=there.total, reason=reason)
 
 
 def _granted(standing: Standing) -> Stage:

@@ -28,6 +28,7 @@ __all__ = [
     "ServicePage",
     "ServiceState",
     "Stage",
+    "Stale",
     "Status",
     "StreamEntry",
     "Waiting",
@@ -109,7 +110,7 @@ class ServiceDetail(Answer, frozen=True, kw_only=True):
 class Stage(Answer, frozen=True, kw_only=True):
     """One stage of the way from demand to containers: its number, and what bound it."""
 
-    stage: Literal["demand", "policy", "desired", "bounds", "granted", "running"]
+    stage: Literal["demand", "policy", "desired", "bounds", "granted", "running", "standby"]
     count: float | None
     reason: str
 
@@ -274,13 +275,27 @@ class Health(Answer, frozen=True, kw_only=True):
     alive: bool = True
 
 
+class Stale(Answer, frozen=True, kw_only=True):
+    """A service without fresh demand. ``age``: seconds since its newest sample; null if there was none since the start.
+    ``reason``: what is in force instead.
+    """
+
+    service: str
+    age: float | None
+    reason: str
+
+
 class Readiness(Answer, frozen=True, kw_only=True):
-    """``ready`` needs a scheduler that can be read. Silent sources are told; each has its own fallback."""
+    """``ready`` needs a scheduler that can be read, and nothing else: without fresh demand a service has its fallback.
+
+    ``stale``: at most twenty, those of the highest priority, and only for who may see services.
+    """
 
     ready: bool
     leader: Check
     scheduler: Check
     sources: Check
+    stale: list[Stale]
 
 
 class Plan(Answer, frozen=True, kw_only=True):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from beaufort.web.access import Permission, needs
+from beaufort.web.access import ANYBODY, Permission, needs
 from beaufort.web.answers import Check, Health, Readiness
 from beaufort.web.metrics import CONTENT_TYPE
 from beaufort.web.station import Station
@@ -16,6 +16,9 @@ from beaufort.web.station import Station
 __all__ = ["HEALTH"]
 
 OPEN = needs(Permission.NOTHING)
+
+MOST = 20
+"""Services without fresh demand that are named."""
 
 
 @get("/healthz", opt=OPEN, summary="Whether the controller is alive", tags=["health"], sync_to_thread=False)
@@ -27,20 +30,25 @@ def healthz() -> Health:
     "/readyz",
     opt=OPEN,
     summary="Whether the controller can work",
-    description="503 while the scheduler can't be read.",
+    description="503 while the scheduler can't be read. Demand that is not fresh is told, and is no reason for it.",
     tags=["health"],
     sync_to_thread=False,
 )
-def readyz(station: NamedDependency[Station]) -> Response[Readiness]:
-    sighted = station.controller.cluster is not None
-    silent = station.observer.silent()
+def readyz(request: Request[Any, Any, Any], station: NamedDependency[Station]) -> Response[Readiness]:
+    identity = request.scope.get("user") or ANYBODY
+    sighted, stale = station.controller.cluster is not None, station.observer.stale()
     ready = Readiness(
         ready=sighted,
         leader=Check(good=True, detail="the only controller, and so the leader"),
         scheduler=Check(good=sighted, detail="it can be read" if sighted else "it can't be read"),
-        sources=Check(good=not silent, detail=f"{silent} services have no fresh demand" if silent else "all are fresh"),
+        sources=Check(good=not stale, detail=_freshness(len(stale), len(station.controller.services))),
+        stale=stale[:MOST] if identity.may(Permission.READ) else [],
     )
     return Response(ready, status_code=200 if sighted else 503)
+
+
+def _freshness(stale: int, services: int) -> str:
+    return f"{stale} of {services} services have no fresh demand" if stale else "all are fresh"
 
 
 @get(

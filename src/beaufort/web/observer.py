@@ -16,6 +16,7 @@ from beaufort.web.answers import (
     Reading,
     ServiceDetail,
     ServiceState,
+    Stale,
     Status,
     Waiting,
 )
@@ -69,7 +70,7 @@ class Observer:
         desired, grant = decision.desired.get(name), decision.grants.get(name)
         counts = self.counts.get(name, NO_COUNTS)
         pause, sample = self.controller.pauses.get(name), self.chronicle.newest(name)
-        reason = grant.reason if grant else desired.reason if desired else "not decided yet"
+        reason = grant.reason if grant else self._reason(name)
         return ServiceState(
             name=name,
             priority=service.priority,
@@ -178,15 +179,23 @@ class Observer:
             newest_event=newest_event,
         )
 
-    def silent(self) -> int:
-        """How many services need demand and have no fresh one."""
+    def stale(self) -> list[Stale]:
+        """The services that need demand and have no fresh one, highest priority first."""
         scope, now = self.controller.setup.scope, clock.now()
-        silent = 0
-        for service in scope.services:
-            if scope.policies[service.name].needs_demand:
-                newest = self.chronicle.newest(service.name)
-                silent += newest is None or now - newest.at >= service.settling.stale_after
-        return silent
+        return [
+            Stale(service=service.name, age=age, reason=self._reason(service.name))
+            for service in self.services()
+            if scope.policies[service.name].needs_demand
+            and ((age := self._age(service.name, now)) is None or age >= service.settling.stale_after)
+        ]
+
+    def _age(self, service: str, now: float) -> float | None:
+        newest = self.chronicle.newest(service)
+        return None if newest is None else now - newest.at
+
+    def _reason(self, service: str) -> str:
+        desired = self.controller.decision.desired.get(service)
+        return desired.reason if desired else "not decided yet"
 
     def held(self) -> dict[str, float]:
         """What all containers take together, by resource."""

@@ -14,6 +14,7 @@ from beaufort.controller import Controller
 from beaufort.protocols import ConfigError
 from beaufort.tokens import TokenFile
 from beaufort.web.app import application
+from beaufort.web.certificate import Certificate
 from beaufort.web.connection import Connection
 from beaufort.web.doorkeeper import Doorkeeper
 from beaufort.web.gate import Gate
@@ -37,11 +38,16 @@ class Serving:
         self.station = Station(controller)
         self._controller = controller
         self.gate = _gate(listening, self.station)
-        self._server = _Server(_config(listening, self.gate))
+        config = _config(listening, self.gate)
+        self._server = _Server(config)
         bound = listening.bind()
         self.url = listening.url(bound.getsockname()[1])
         self._work = tasks.create_task(self.station.run(), name="station")
         self._served = tasks.create_task(self._serve(bound), name="serve")
+        self._followed = None
+        if config.ssl is not None and listening.tls_cert is not None and listening.tls_key is not None:
+            certificate = Certificate(listening.tls_cert, listening.tls_key, config.ssl, controller.report)
+            self._followed = tasks.create_task(certificate.follow(), name="certificate")
         wanted = listening.url(listening.port)
         taken = f"; {wanted} is taken" if listening.port and wanted != self.url else ""
         controller.report("serving", self.url + taken)
@@ -67,6 +73,8 @@ class Serving:
         self._server.end()
         await self._served
         self._work.cancel()
+        if self._followed is not None:
+            self._followed.cancel()
 
 
 class _Server(uvicorn.Server):

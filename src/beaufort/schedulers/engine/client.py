@@ -19,6 +19,7 @@ import aiohttp
 import msgspec
 
 from beaufort.protocols import SchedulerError, Unreachable
+from beaufort.quantity import masked, shown
 from beaufort.schedulers.engine.answers import Version
 
 __all__ = ["ANSWER", "WORK", "Address", "Client", "Refusal", "Silent"]
@@ -63,11 +64,15 @@ class Address:
     def __post_init__(self) -> None:
         scheme, _, rest = self.url.partition("://")
         if scheme not in {"unix", "tcp", "http", "https"} or not rest:
-            raise ValueError(f"url: expected unix:///path or tcp://host:port, got {self.url!r}")
+            raise ValueError(f"url: expected unix:///path or tcp://host:port, got {shown(self.url)}")
         if scheme == "unix" and self.secure:
             raise ValueError("url: expected tcp://host:port, as there are certificates, got a unix socket")
         if self.key is not None and self.cert is None:
             raise ValueError("tls_cert: expected the certificate that tls_key is of, got none")
+
+    def __str__(self) -> str:
+        """As it is told: without a user and a password."""
+        return masked(self.url)
 
     @property
     def secure(self) -> bool:
@@ -102,13 +107,14 @@ class Client:
 
     @property
     def url(self) -> str:
-        return self._address.url
+        """As it is told."""
+        return str(self._address)
 
     async def __aenter__(self) -> Self:
         try:
             connector = self._address.connector()
         except OSError as error:
-            raise SchedulerError(f"{self._address.url}: can't use the certificates: {error}") from error
+            raise SchedulerError(f"{self._address}: can't use the certificates: {error}") from error
         self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
         return self
 
@@ -128,7 +134,7 @@ class Client:
         if last < OLDEST:
             wanted = ".".join(map(str, OLDEST))
             raise SchedulerError(
-                f"{self._address.url}: expected an engine with API {wanted} or newer (Docker 20.10), "
+                f"{self._address}: expected an engine with API {wanted} or newer (Docker 20.10), "
                 f"got API {version.api_version}"
             )
         self._prefix = "/v" + ".".join(map(str, last if newest else max(OLDEST, first)))
@@ -206,13 +212,15 @@ class Client:
                 finally:
                     self._limits.discard(limit)
         except TimeoutError as error:
-            raise Silent(f"the engine at {self._address.url} does not answer") from error
+            raise Silent(f"the engine at {self._address} does not answer") from error
         except (aiohttp.ClientError, OSError) as error:
             cause = getattr(error, "os_error", error)
             words = getattr(cause, "strerror", None) or str(cause) or type(error).__name__
-            raise Unreachable(f"the engine at {self._address.url} can't be reached: {words}") from error
+            raise Unreachable(f"the engine at {self._address} can't be reached: {words}") from error
         except msgspec.MsgspecError as error:
-            raise Unreachable(f"the engine at {self._address.url} answers what no engine would: {error}") from error
+            raise Unreachable(
+                f"the engine at {self._address} answers what no engine would: {masked(str(error))}"
+            ) from error
 
 
 def _number(version: str) -> tuple[int, ...]:
