@@ -180,6 +180,16 @@ def test_who_goes(wants: list[Want], granted: dict[str, int], off: dict[str, dic
             [Want("a", 1, 9, reach=ONLY_0), Want("b", 2, 9)], {"a": 2, "b": 2}, id="what its nodes deny is for others"
         ),
         pytest.param(
+            [
+                Want("a", 1, 12, 2.0, reach=ONLY_0),
+                Want("b", 1, 2, 2.0, reach=ONLY_1),
+                Want("c", 1, 1, 2.0, reach=ONLY_0),
+                Want("r", 1, 9, remainder=True, since={"n1": NEW}),
+            ],
+            {"a": 1, "b": 1, "c": 0, "r": 0},
+            id="what its nodes deny to one after the other",
+        ),
+        pytest.param(
             [Want("a", 1, 9, reach=Reach(frozenset())), Want("b", 2, 9)], {"a": 0, "b": 4}, id="nowhere at all"
         ),
         pytest.param(

@@ -22,6 +22,10 @@ from beaufort.room import Room
 __all__ = ["Allocation", "allocate"]
 
 
+ANEW = 5
+"""How many times at most the pool is divided anew: it bounds the time. Once is nearly always enough."""
+
+
 class Allocation(NamedTuple):
     """The ``granted`` counts; how many of those that are not there yet may start ``at_once``, as far as nodes are
     concerned; and from which nodes those are to go that are made smaller (service -> node -> count), by their indices.
@@ -43,9 +47,11 @@ def allocate(pool: Pool, claims: Claims, room: Room, reserve: Reserve) -> Alloca
     if room.placement is None:
         return Allocation(granted, np.maximum(granted - room.staying, 0), {})
     fitting = _fit(claims, room, room.placement, granted)
-    short = room.placement.bound & (fitting.counts < granted)
-    if short.any():
-        there = np.minimum(room.staying, claims.most)
+    there = np.minimum(room.staying, claims.most)
+    for _ in range(ANEW):
+        short = room.placement.bound & (fitting.counts < granted)
+        if not short.any():
+            break
         claims = claims.at_most(np.where(short, np.maximum(fitting.counts, there), claims.most))
         granted = _leave(_divide(pool, claims, room.staying), pool, claims, room, reserve)
         fitting = _fit(claims, room, room.placement, granted)
