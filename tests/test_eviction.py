@@ -355,6 +355,15 @@ def test_who_has_more_than_it_may_on_a_node_gets_no_more_there() -> None:
     assert divided(wants, cores(4, 2)) == ({"a": 3, "b": 1}, {"b": {"n1": 1}})
 
 
+def test_it_is_divided_anew_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left undone then is only less than could be had."""
+    wants = [Want("a", 1, 9, reach=ONLY_0), Want("b", 2, 9)]
+    monkeypatch.setattr("beaufort.allocate.ANEW", 1)
+    assert divided(wants, cores(2, 2)) == ({"a": 2, "b": 2}, {})
+    monkeypatch.setattr("beaufort.allocate.ANEW", 0)
+    assert divided([*wants, Want("c", 3, 1, since={"n1": OLD})], cores(2, 2)) == ({"a": 2, "b": 1, "c": 1}, {})
+
+
 def test_on_a_single_node_too() -> None:
     nowhere = Want("a", 1, 3, reach=Reach(frozenset()))
     assert divided([nowhere, Want("b", 2, 9)], cores(4)) == ({"a": 0, "b": 4}, {})
