@@ -82,9 +82,9 @@ def test_those_that_leave_leave_room_of_their_size_only() -> None:
     place = placement((Node("a", Resources(cpu=0.5)), Node("b", Resources(cpu=0.5))))
     trial = place.trial()
     small, large = place.kinds.numbers[0], place.kinds.numbers[1]
-    trial.leave(small, 2, [])
+    trial.leave(0, 2, [])
     assert trial.place_later(large, 1) == 0
-    trial.leave(large, 1, [])
+    trial.leave(1, 1, [])
     assert trial.place_later(small, 3) == 3
     assert trial.place_later(small, 3) == 1
     assert trial.place_later(small, 1) == 0
@@ -106,10 +106,10 @@ def test_what_leaves_from_a_known_node_leaves_room_beside_what_is_free_there() -
     place = placement((Node("a", Resources(cpu=1)), Node("b", Resources(cpu=0.5))))
     trial = place.trial()
     small, large = place.kinds.numbers[0], place.kinds.numbers[1]
-    trial.leave_node(small, 1, 0)
+    trial.leave_node(0, 1, 0)
     assert trial.place_later(large, 2) == 1
     assert not trial.place(small, 1), "what is free on that node now is for the large one"
-    trial.leave_node(small, 1, 0)
+    trial.leave_node(0, 1, 0)
     assert trial.touched() == {0}
     assert trial.after(0) == pytest.approx([1.0])
     assert trial.after(1) == pytest.approx([0.5])
@@ -119,7 +119,7 @@ def test_what_starts_now_takes_of_what_will_be_too() -> None:
     place = placement((Node("a", Resources(cpu=1)), Node("b", Resources(cpu=0.5))))
     trial = place.trial()
     small, large = place.kinds.numbers[0], place.kinds.numbers[1]
-    trial.leave_node(small, 1, 0)
+    trial.leave_node(0, 1, 0)
     assert trial.place(small, 2) == [(0, 1)]
     assert trial.place_later(large, 1) == 0
     assert trial.place_later(small, 2) == 1
@@ -130,11 +130,11 @@ def test_room_of_those_who_leave_elsewhere_is_nothing_to_who_may_not_be_there() 
     reach = {"small": Reach(frozenset({"a"})), "nothing": Reach(frozenset({"a", "b"}), {NODE: 1})}
     place = Placement((SMALL, LARGE, NOTHING), nodes, reach)
     trial = place.trial()
-    small, large, nothing = place.kinds.numbers
-    trial.leave(large, 1, [1])
+    small, _, nothing = place.kinds.numbers
+    trial.leave(1, 1, [1])
     assert trial.place_later(small, 1) == 0
-    trial.leave(large, 1, [1, 0])
+    trial.leave(1, 1, [1, 0])
     assert trial.place_later(small, 3) == 2
-    trial.leave_node(small, 1, 1)
+    trial.leave_node(0, 1, 1)
     assert trial.place_later(small, 1) == 0
     assert trial.place(nothing, 9) == [(0, 1), (1, 1)]

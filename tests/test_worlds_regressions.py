@@ -10,6 +10,7 @@ from beaufort.model import Fallback, Launch, Node, RateLimit, Resources, Service
 from beaufort.policies.constant import Constant
 from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
+from beaufort.protocols import Policy
 from drive import Drive
 from plots import MEMORYLESS, Behave, Demand, Happening, Plot
 
@@ -157,6 +158,18 @@ def test_who_gave_way_does_not_take_the_room_again_before_it_is_taken() -> None:
     policies = {service.name: PerContainer(target=1.0) for service in services}
     plot = Plot(services, policies, nodes=nodes, latency=0.3, late=True, script=((0.0, Demand(0, 3.0)),))
     assert rested(plot) == {"low": 3, "high": 1}
+
+
+def test_nor_where_no_node_can_be_named() -> None:
+    only_a = Launch(options=SimulatedLaunch(constraints=("zone LIKE a",)))
+    services = (Service("any", 1, settling=MEMORYLESS), Service("least", 1, min=1, launch=only_a))
+    nodes = (
+        Node("n0", Resources(containers=1), {"zone": "a"}),
+        Node("n1", Resources(containers=2), {"zone": "b"}),
+    )
+    policies: dict[str, Policy] = {"any": Constant(count=1), "least": PerContainer(target=1.0)}
+    plot = Plot(services, policies, nodes=nodes, found={"any": 1}, latency=0.3, late=True, chooses=False)
+    assert rested(plot) == {"any": 1, "least": 1}
 
 
 @pytest.mark.parametrize("chooses", [True, False])

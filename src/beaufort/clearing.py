@@ -60,7 +60,7 @@ class Clearing:
 
     def _swap(self, giver: int, kind: int, missing: int) -> int:
         self._givers.dismiss(giver)
-        self._trial.leave(self._kinds.numbers[giver], 1, self._placement.where(giver))
+        self._trial.leave(giver, 1, self._placement.where(giver))
         return self._trial.place_later(kind, missing)
 
     def _for_several(self, service: int, kind: int, *, minimum: bool) -> int:

@@ -59,7 +59,7 @@ class Eviction:
     def _dismiss(self, giver: int, node: int) -> None:
         self._crowd.shrink(giver, node)
         self._givers.dismiss(giver, node)
-        self._trial.leave_node(self._kinds.numbers[giver], 1, node)
+        self._trial.leave_node(giver, 1, node)
 
     def _loose(self, kind: int) -> tuple[int, int] | None:
         """One at least as large that goes anyway: (giver, node)."""

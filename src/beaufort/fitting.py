@@ -43,11 +43,11 @@ class Fitting:
         if placement.chooses:
             unknown -= self._givers.due
             for service, node, count in placement.going():
-                self._trial.leave_node(self._numbers[service], count, node)
+                self._trial.leave_node(service, count, node)
                 self._going[service].add(node)
                 unknown[service] -= count
         for service in np.flatnonzero(unknown > 0).tolist():
-            self._trial.leave(self._numbers[service], int(unknown[service]), placement.where(service))
+            self._trial.leave(service, int(unknown[service]), placement.where(service))
         self._ways: Clearing | Eviction = (
             Eviction(placement, self._givers, self._trial)
             if placement.chooses
@@ -88,12 +88,16 @@ class Fitting:
         None of a service that has just been made smaller: only its count can be asked for, so one would undo the other.
         Nor of one whose room somebody waits for, which it could take again.
         """
-        if service in self._givers.dismissed or not self._trial.awaited.isdisjoint(self._going.get(service, ())):
+        if service in self._givers.dismissed or self._is_awaited(service):
             return 0
         found = sum(placed for _, placed in self._trial.place(self._numbers[service], count))
         self.counts[service] += found
         self.at_once[service] += found
         return found
+
+    def _is_awaited(self, service: int) -> bool:
+        nodes = self._going.get(service, ())
+        return service in self._trial.awaited_of or not self._trial.awaited.isdisjoint(nodes)
 
     def _seat(self, service: int, missing: int, *, minimum: bool) -> int:
         found = self.start(service, missing)

@@ -19,8 +19,8 @@ class Trial:
     """``free``: what is free now, by resource and node. ``where``: on which nodes a service has how many, for its caps.
 
     Where a container leaves from a known node, the node will have its room beside what is free there. Where that is not
-    known, it leaves room for one of its size on one node, whichever. ``awaited``: the nodes whose room is waited for. It
-    changes nothing but itself.
+    known, it leaves room for one of its size on one node, whichever. ``awaited``: the nodes whose room is waited for,
+    ``awaited_of``: those whose room is, where no node is known. It changes nothing but itself.
     """
 
     def __init__(self, free: Amounts, kinds: Kinds, where: Callable[[int], Mapping[int, int]]) -> None:
@@ -30,11 +30,12 @@ class Trial:
         self._rows: dict[int, Row] = {}
         self._after: dict[int, Row] = {}
         self._open: dict[int, list[int]] = {}
-        self._left: list[tuple[Collection[int], Row]] = []
+        self._left: list[tuple[Collection[int], Row, int]] = []
         self._next: dict[int, int] = {}
         self._used: dict[int, list[list[int]]] = {}
         self._touched: set[int] = set()
         self.awaited: set[int] = set()
+        self.awaited_of: set[int] = set()
 
     def place(self, kind: int, count: int) -> list[tuple[int, int]]:
         """Place so many containers, or as many as there is room for now, by first fit: (node, how many there)."""
@@ -54,31 +55,32 @@ class Trial:
         """Whether there may be room for one now; if not, there is none."""
         return bool(self._nodes(kind))
 
-    def leave(self, kind: int, count: int, places: Collection[int]) -> None:
-        """So many containers leave, from any of these nodes."""
-        size = self._kinds.rows[kind]
-        self._left += [(places, size[:]) for _ in range(count)]
+    def leave(self, service: int, count: int, places: Collection[int]) -> None:
+        """So many containers of a service leave, from any of these nodes."""
+        size = self._kinds.rows[self._kinds.numbers[service]]
+        self._left += [(places, size[:], service) for _ in range(count)]
 
-    def leave_node(self, kind: int, count: int, node: int) -> None:
+    def leave_node(self, service: int, count: int, node: int) -> None:
         """So many leave from this node."""
+        kind = self._kinds.numbers[service]
         after = self._after.get(node)
         if after is None:
             after = self._after[node] = self.row(node)[:]
         for d, amount in self._kinds.uses[kind]:
             after[d] += amount * count
-        self._left.append(((node,), after))
+        self._left.append(((node,), after, service))
         self._touched.add(node)
 
     def place_later(self, kind: int, count: int) -> int:
         """The same as ``place`` for the room of those that leave; returns how many found room."""
         missing, uses = count, self._kinds.uses[kind]
         for index in range(self._next.get(kind, 0), len(self._left)):
-            places, row = self._left[index]
+            places, row, service = self._left[index]
             for d, amount in uses:
                 if row[d] < amount:
                     break
             else:
-                missing -= self._take_left(places, row, kind, missing)
+                missing -= self._take_left(places, row, service, kind, missing)
                 if not missing:
                     break
             self._next[kind] = index + 1
@@ -139,11 +141,12 @@ class Trial:
         for cap, used in zip(self._kinds.caps[kind], self._uses(kind), strict=True):
             used[cap.codes[node]] += count
 
-    def _take_left(self, places: Collection[int], row: Row, kind: int, count: int) -> int:
+    def _take_left(self, places: Collection[int], row: Row, service: int, kind: int, count: int) -> int:
         """Of what leaves. What is free now on its node is kept for that, as far as it takes part in it."""
         node = next(iter(places), -1)
         if row is not self._after.get(node):
             if self._kinds.allowed[kind] is None or any(self.may_take(place, kind, 1) for place in places):
+                self.awaited_of.add(service)
                 return self._take(row, kind, count)
             return 0
         count = self._take(row, kind, self.may_take(node, kind, count))
