@@ -15,7 +15,7 @@ from pathlib import Path
 
 from trial import Plan
 
-SCHEDULERS = ("docker", "local", "swarm")
+SCHEDULERS = ("docker", "local", "mesos", "swarm")
 
 
 def main() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from beaufort.model import Launch, Service
 from beaufort.schedulers.docker import Docker
 from beaufort.schedulers.engine.launch import DockerLaunch
 from engine import IMAGE, Engine
+from fifo import Fifo
 
 __all__ = ["DockerStage"]
 
@@ -20,9 +19,7 @@ class DockerStage:
     def __init__(self, engine: Engine, root: Path) -> None:
         self.engine = engine
         self.root = root
-        self._fifo = root / "fifo"
-        os.mkfifo(self._fifo)
-        self._words = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK)
+        self._fifo = Fifo(root)
 
     def scheduler(self, deployment: str = "one") -> Docker:
         return Docker(deployment=deployment, url=self.engine.url)
@@ -47,24 +44,11 @@ class DockerStage:
 
     async def settled(self, service: Service, count: int) -> None:
         del service
-        loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
-        loop.add_reader(self._words, readable.set)
-        try:
-            async with asyncio.timeout(60):
-                while count:
-                    await readable.wait()
-                    readable.clear()
-                    with suppress(BlockingIOError):
-                        count -= len(os.read(self._words, count))
-        finally:
-            loop.remove_reader(self._words)
+        await self._fifo.heard(count)
 
     def unsaid(self) -> int:
         """How often something was said that nobody has waited for."""
-        with suppress(BlockingIOError):
-            return len(os.read(self._words, 1000))
-        return 0
+        return self._fifo.left()
 
     async def kill(self, service: str) -> None:
         for each in self.containers(service):
@@ -93,4 +77,4 @@ class DockerStage:
 
     def close(self) -> None:
         self.engine.clear()
-        os.close(self._words)
+        self._fifo.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from beaufort.model import Launch, Service
 from beaufort.schedulers.local import Local
+from fifo import Fifo
 
 __all__ = ["LocalStage", "Marked"]
 
@@ -33,9 +33,7 @@ class Marked:
 class LocalStage:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._fifo = root / "fifo"
-        os.mkfifo(self._fifo)
-        self._words = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK)
+        self._fifo = Fifo(root)
 
     def scheduler(self, deployment: str = "one") -> Local:
         return Local(deployment=deployment, directory=self.root)
@@ -48,7 +46,7 @@ class LocalStage:
 
     def shell(self, name: str, script: str, grace: float = 10.0) -> Service:
         """Runs a script, in which ``$SAY`` tells that it has come so far (see ``settled``)."""
-        return self.running(name, "sh", "-c", script.replace("$SAY", f"printf x > {self._fifo}"), grace=grace)
+        return self.running(name, "sh", "-c", script.replace("$SAY", f"printf x > {self._fifo.path}"), grace=grace)
 
     def stubborn(self, name: str) -> Service:
         return self.shell(name, "trap '' TERM; $SAY; exec sleep 1000", grace=0.7)
@@ -58,18 +56,7 @@ class LocalStage:
 
     async def settled(self, service: Service, count: int) -> None:
         del service
-        loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
-        loop.add_reader(self._words, readable.set)
-        try:
-            async with asyncio.timeout(60):
-                while count:
-                    await readable.wait()
-                    readable.clear()
-                    with suppress(BlockingIOError):
-                        count -= len(os.read(self._words, count))
-        finally:
-            loop.remove_reader(self._words)
+        await self._fifo.heard(count)
 
     async def kill(self, service: str) -> None:
         os.kill(self.leaders(service)[0], signal.SIGKILL)
@@ -113,7 +100,7 @@ class LocalStage:
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG) != (0, 0):
                 pass
-        os.close(self._words)
+        self._fifo.close()
 
 
 def _environment(pid: int) -> dict[str, str]:

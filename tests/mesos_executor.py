@@ -2,7 +2,7 @@
 """Stands in for Mesos's command executor: runs one task's command and reports over the v1 executor API.
 
 As the real one it outlives its agent and subscribes again, repeats what the agent has not acknowledged, says that it is
-killing where the framework wants to know, keeps to the task's grace, and makes health checks by command.
+killing where the framework wants to know, keeps to the task's grace, and makes health checks by command, HTTP and TCP.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -180,9 +181,17 @@ class Executor:
             time.sleep(check.get("interval_seconds", 10))
 
     def _passes(self, check: Json) -> bool:
-        with suppress(subprocess.TimeoutExpired):
+        within = check.get("timeout_seconds", 20)
+        with suppress(subprocess.TimeoutExpired, OSError, http.client.HTTPException):
+            if check["type"] == "HTTP":
+                connection = http.client.HTTPConnection("127.0.0.1", check["http"]["port"], timeout=within)
+                connection.request("GET", check["http"].get("path", "/"))
+                return 200 <= connection.getresponse().status < 400
+            if check["type"] == "TCP":
+                socket.create_connection(("127.0.0.1", check["tcp"]["port"]), within).close()
+                return True
             argv = ["/bin/sh", "-c", check["command"]["value"]]
-            return subprocess.run(argv, check=False, timeout=check.get("timeout_seconds", 20)).returncode == 0
+            return subprocess.run(argv, check=False, timeout=within).returncode == 0
         return False
 
 

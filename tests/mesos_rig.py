@@ -1,5 +1,7 @@
 """A private Mesos: a real master and its agents on the loopback address, in a process namespace of their own.
 
+They are one process, but for the agents that are to hang or die alone.
+
 What stands in for Mesos's helper programs is beside it (see ``mesos_containerizer`` and ``mesos_executor``). When the
 first process of the namespace ends, which it does with the test run, the kernel ends the cluster and all of its tasks.
 """
@@ -24,11 +26,50 @@ from typing import Any
 from mesos_build import mesos_program
 from servers import free_port, require
 
-__all__ = ["Mesos", "mesos"]
+__all__ = ["Mesos", "Process", "mesos"]
 
 HERE = Path(__file__).parent
 RESOURCES = "cpus:4;mem:4096;disk:10000;ports:[31000-32000]"
+ALIVE = {"TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING"}
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+class Process:
+    """One in the namespace that begins with ``first``; it can be killed, started again, and stopped in its tracks."""
+
+    def __init__(self, first: int, program: Path, environment: dict[str, str], log: Path) -> None:
+        self._command = [require("nsenter"), "--target", str(first), "--mount", "--pid", str(program)]
+        self._environment, self._log = environment, log
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as said:
+            self._entered = subprocess.Popen(self._command, env=self._environment, stdout=said, stderr=said)
+
+    @property
+    def _pid(self) -> int:
+        return _child(self._entered.pid)
+
+    @property
+    def lives(self) -> bool:
+        return self._entered.poll() is None
+
+    def kill(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        self._entered.wait()
+
+    def hang(self) -> None:
+        """Connections are made, and nobody answers."""
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._entered.send_signal(signal.SIGCONT)  # nsenter stops with what it has started
+        os.kill(self._pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        """What it has entered for has ended."""
+        self._entered.kill()
+        self._entered.wait()
 
 
 class Mesos:
@@ -41,14 +82,14 @@ class Mesos:
         self._program = mesos_program()
         unshare = [require("unshare"), "--kill-child", "--fork", "--mount", "--pid", "--mount-proc"]
         self._unshare = [require("setpriv"), "--pdeathsig", "KILL", *unshare, require("tini"), "sleep", "infinity"]
-        self._nsenter = require("nsenter")
         self.home = Path(tempfile.mkdtemp(prefix="beaufort-mesos-"))
         self.log = self.home / "log"
         self.port = free_port()
         self._agents = agents
         self._flags = {"allocation_interval": "100ms", "resources": resources, **flags}
         self._space: subprocess.Popen[bytes] | None = None
-        self._cluster: subprocess.Popen[bytes] | None = None
+        self._cluster: Process | None = None
+        self._apart: list[Process] = []
         self._first = 0
 
     @property
@@ -69,11 +110,25 @@ class Mesos:
     def start(self, agents: int | None = None) -> None:
         """Returns when the master is elected and all agents have registered with it, or so many of them."""
         agents = self._agents if agents is None else agents
-        command = [self._nsenter, "--target", str(self._first), "--mount", "--pid", str(self._program)]
-        with self.log.open("ab") as log:
-            self._cluster = subprocess.Popen(command, env=self._environment(agents), stdout=log, stderr=log)
+        self._cluster = self._run(self._environment(agents))
+        self._await(agents, self._cluster)
+
+    def add(self) -> Process:
+        """One more agent, in a process of its own. Returns when it has registered."""
+        agents = self._registered() + 1
+        work, port = str(self.home / f"apart-{len(self._apart)}"), str(free_port())
+        its = {"AGENTS_OF": self.address, "LIBPROCESS_PORT": port, "MESOS_PORT": port, "MESOS_WORK_DIR": work}
+        agent = self._run(self._environment(1) | its)
+        self._apart.append(agent)
+        self._await(agents, agent)
+        return agent
+
+    def _run(self, environment: dict[str, str]) -> Process:
+        return Process(self._first, self._program, environment, self.log)
+
+    def _await(self, agents: int, started: Process) -> None:
         while self._registered() < agents:
-            if self._cluster.poll() is not None:
+            if not started.lives:
                 raise RuntimeError(f"Mesos did not start:\n{self.log.read_text()[-3000:]}")
             select.select([], [], [], 0.02)
 
@@ -99,25 +154,20 @@ class Mesos:
         search = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": str(self._program.parent)}
         return {**search, **process, **{f"MESOS_{key.upper()}": each for key, each in (ours | self._flags).items()}}
 
-    def _pid(self) -> int:
-        assert self._cluster is not None
-        return _child(self._cluster.pid)
-
     def kill(self) -> None:
         """Master and agents die at once. The tasks and their executors live on."""
         assert self._cluster is not None
-        os.kill(self._pid(), signal.SIGKILL)
-        self._cluster.wait()
+        self._cluster.kill()
         self._cluster = None
 
     def hang(self) -> None:
-        """Stop the process: connections are made, and nobody answers."""
-        os.kill(self._pid(), signal.SIGSTOP)
+        """Stop the process of the master."""
+        assert self._cluster is not None
+        self._cluster.hang()
 
     def go_on(self) -> None:
         assert self._cluster is not None
-        self._cluster.send_signal(signal.SIGCONT)  # nsenter stops with what it has started
-        os.kill(self._pid(), signal.SIGCONT)
+        self._cluster.go_on()
 
     def close(self) -> None:
         if self._space is not None:
@@ -127,9 +177,8 @@ class Mesos:
                 select.select([first], [], [])
                 os.close(first)
             self._space.wait()
-        if self._cluster is not None:
-            self._cluster.kill()
-            self._cluster.wait()
+        for each in [*self._apart, *([self._cluster] if self._cluster else [])]:
+            each.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
     # What others can ask of it.
@@ -156,8 +205,9 @@ class Mesos:
         return found
 
     def tasks(self) -> list[dict[str, Any]]:
-        """All that live, of all frameworks, as the master knows them."""
-        return [task for framework in self.frameworks() for task in framework["tasks"]]
+        """All that live, of all frameworks, as the master knows them. It keeps those of whose end it has no receipt."""
+        found = [task for framework in self.frameworks() for task in framework["tasks"]]
+        return [task for task in found if task["state"] in ALIVE]
 
     def agents(self) -> list[str]:
         return [each["id"] for each in self.get("/master/slaves")["slaves"]]
@@ -184,6 +234,12 @@ class Mesos:
         self.ask(
             {"type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": {"schedule": {"windows": [window]}}}
         )
+
+    def consents(self) -> dict[str, str]:
+        """What frameworks have answered to the maintenance to come, by their ids."""
+        status = self.ask({"type": "GET_MAINTENANCE_STATUS"})["get_maintenance_status"]["status"]
+        machines = status.get("draining_machines", [])
+        return {each["framework_id"]["value"]: each["status"] for one in machines for each in one.get("statuses", [])}
 
     def processes(self) -> list[tuple[int, str]]:
         """What really runs: the first process of each task, with the task's id."""

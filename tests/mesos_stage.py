@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from beaufort.model import Launch, Resources, Service
 from beaufort.schedulers.framework.launch import MesosLaunch
 from beaufort.schedulers.mesos import Mesos as Driver
+from fifo import Fifo
 from mesos_rig import Mesos
 
 __all__ = ["SMALL", "MesosStage"]
@@ -23,9 +22,7 @@ class MesosStage:
     def __init__(self, mesos: Mesos, root: Path) -> None:
         self.mesos = mesos
         self.root = root
-        self._fifo = root / "fifo"
-        os.mkfifo(self._fifo)
-        self._words = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK)
+        self._fifo = Fifo(root)
 
     def scheduler(self, deployment: str = "one", **options: Any) -> Driver:
         given: dict[str, Any] = {"master": self.mesos.address, "state": self.root / "state", **options}
@@ -45,7 +42,7 @@ class MesosStage:
 
     def shell(self, name: str, script: str, **options: Any) -> Service:
         """Runs a script, in which ``$SAY`` tells that it has come so far (see ``settled``)."""
-        return self.running(name, "sh", "-c", script.replace("$SAY", f"printf x > {self._fifo}"), **options)
+        return self.running(name, "sh", "-c", script.replace("$SAY", f"printf x > {self._fifo.path}"), **options)
 
     def stubborn(self, name: str) -> Service:
         return self.shell(name, "trap '' TERM; $SAY; exec sleep 1000", grace=2.0)
@@ -56,18 +53,7 @@ class MesosStage:
 
     async def settled(self, service: Service, count: int) -> None:
         del service
-        loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
-        loop.add_reader(self._words, readable.set)
-        try:
-            async with asyncio.timeout(60):
-                while count:
-                    await readable.wait()
-                    readable.clear()
-                    with suppress(BlockingIOError):
-                        count -= len(os.read(self._words, count))
-        finally:
-            loop.remove_reader(self._words)
+        await self._fifo.heard(count)
 
     def on(self, service: str) -> str:
         """The agent of one of its tasks."""
@@ -82,4 +68,4 @@ class MesosStage:
 
     def close(self) -> None:
         self.mesos.clear()
-        os.close(self._words)
+        self._fifo.close()

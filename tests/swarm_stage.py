@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ from beaufort.model import Launch, Resources, Service
 from beaufort.schedulers.cluster.launch import SwarmLaunch
 from beaufort.schedulers.swarm import Swarm as Driver
 from engine import IMAGE, Engine
+from fifo import Fifo
 from swarm_rig import Swarm
 
 __all__ = ["SwarmStage"]
@@ -27,9 +25,7 @@ class SwarmStage:
         self.swarm = swarm
         self.root = root
         self._number = next(self._numbers)
-        self._fifo = root / "fifo"
-        os.mkfifo(self._fifo)
-        self._words = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK)
+        self._fifo = Fifo(root)
 
     def deployment(self, name: str = "one") -> str:
         return f"{name}-{self._number}"
@@ -65,18 +61,7 @@ class SwarmStage:
 
     async def settled(self, service: Service, count: int) -> None:
         del service
-        loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
-        loop.add_reader(self._words, readable.set)
-        try:
-            async with asyncio.timeout(60):
-                while count:
-                    await readable.wait()
-                    readable.clear()
-                    with suppress(BlockingIOError):
-                        count -= len(os.read(self._words, count))
-        finally:
-            loop.remove_reader(self._words)
+        await self._fifo.heard(count)
 
     async def kill(self, service: str) -> None:
         for engine, each in self.containers(service):
@@ -96,4 +81,4 @@ class SwarmStage:
 
     def close(self) -> None:
         self.swarm.clear()
-        os.close(self._words)
+        self._fifo.close()

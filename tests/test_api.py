@@ -393,8 +393,9 @@ async def test_what_nobody_foresaw_is_told_without_its_words(played: Stage, monk
     def fail(*_: object) -> None:
         raise RuntimeError("the words of a secret")
 
-    monkeypatch.setattr(played.serving.station.observer, "nodes", fail)
-    answer = await played.client.get("/v1/nodes")
+    # What tells the page of the nodes by itself must not meet it.
+    monkeypatch.setattr(played.serving.station.observer, "detail", fail)
+    answer = await played.client.get("/v1/services/web")
     assert (answer.status_code, answer.json()["detail"]) == (500, "something is wrong in Beaufort itself: RuntimeError")
     (told,) = [event.detail for event in played.events if event.kind == "api-fault"]
     assert re.fullmatch(r"RuntimeError at test_api\.py:\d+", told)

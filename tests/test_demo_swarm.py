@@ -74,12 +74,13 @@ async def test_a_signal_ends_it_and_a_killed_one_is_cleared_away_by_the_next_whe
     assert there(clean_swarm) == []
 
 
-async def test_an_image_that_no_node_has_is_told(clean_swarm: Swarm) -> None:
+async def test_an_image_that_no_node_has_is_told_with_what_to_do(clean_swarm: Swarm) -> None:
     async with begun(*options(clean_swarm), "--image", "no-such-image:here") as process:
         _, err = await process.communicate()
     assert process.returncode == 1
     assert b"beaufort: the demo can't run its containers here: " in err
     assert b"o such image: no-such-image:here" in err
+    assert b"run docker pull no-such-image:here or docker load on each node, or name with --image" in err
     assert there(clean_swarm) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,20 @@ def states(stage: DockerStage, service: str = "web") -> dict[str, str]:
 
 
 def is_frozen(id_: str) -> bool:
-    """By the control groups themselves."""
-    found = [*CGROUPS.glob(f"*/*/{id_}/freezer.state"), *CGROUPS.glob(f"*/*/{id_}/cgroup.events")]
-    return any(line in {"FROZEN", "frozen 1"} for file in found for line in file.read_text().splitlines())
+    """By the control groups themselves. What the kernel has yet to freeze, it is waited for."""
+    for _ in range(500):
+        asked, done = told(id_, "freezer.state", "cgroup.freeze"), told(id_, "freezer.state", "cgroup.events")
+        if done & {"FROZEN", "frozen 1"}:
+            return True
+        if not asked & {"FREEZING", "1"}:
+            return False
+        time.sleep(0.01)
+    return False
+
+
+def told(id_: str, *files: str) -> set[str]:
+    found = (path for file in files for path in CGROUPS.glob(f"*/*/{id_}/{file}"))
+    return {line for path in found for line in path.read_text().splitlines()}
 
 
 def chosen(found: dict[str, str], state: str) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,6 +106,37 @@ async def test_with_a_health_check_it_starts_until_it_is_healthy(stage: MesosSta
         flag.unlink()
         counts = await until(snapshots, web, lambda counts: counts.held == 0)
         assert counts.failed == 2
+        assert counts.failure.startswith("was killed, as its health check failed: ")
+
+
+async def test_a_health_check_by_http_asks_at_the_first_port(stage: MesosStage) -> None:
+    """What is there is healthy, and what is not there is not."""
+    up, log = stage.root / "up", stage.root / "log"
+    server = f"cd {stage.root}; exec python3 -m http.server --bind 127.0.0.1 $PORT 2> {log}"
+    check: dict[str, Any] = {"health_path": "/up", "health_interval": 0.1, "health_start_period": 60.0}
+    web = stage.shell("web", server, ports=(0,), **check)
+    async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+        await scheduler.scale(web, 1)
+        await asyncio.to_thread(stage.mesos.until, lambda: log.exists() and '"GET /up' in log.read_text())
+        assert (await anext(snapshots)).counts["web"].starting == 1
+        up.touch()
+        await until(snapshots, web, all_run(1))
+        up.unlink()
+        counts = await until(snapshots, web, lambda counts: counts.held == 0)
+        assert counts.failure.startswith("was killed, as its health check failed: ")
+
+
+async def test_a_health_check_by_tcp_wants_a_connection(stage: MesosStage) -> None:
+    """It is Mesos's own, as it is, so that its port is fixed; who listens there is here."""
+    port = free_port()
+    check = {"type": "TCP", "tcp": {"port": port}, "delay_seconds": 0, "interval_seconds": 0.1}
+    web = stage.running("web", "sleep", "1000", mesos={"health_check": {**check, "grace_period_seconds": 60}})
+    async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+        await scheduler.scale(web, 1)
+        assert (await anext(snapshots)).counts["web"].starting == 1
+        with socket.create_server(("127.0.0.1", port)):
+            await until(snapshots, web, all_run(1))
+        counts = await until(snapshots, web, lambda counts: counts.held == 0)
         assert counts.failure.startswith("was killed, as its health check failed: ")
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from beaufort.protocols import NoRoom, Unreachable
+from beaufort.protocols import Unreachable
 from mesos_rig import Mesos, mesos
 from mesos_run import ROOM, configuration, peak, really, running
 from mesos_stage import MesosStage
 from relay import Relay, relay
-from scheduler_contract import Snapshots, bring, until, watching
+from scheduler_contract import bring, until, watching
 from zookeeper import zookeeper
 
 JUMP = Path(__file__).with_name("docker_jump.py")
@@ -264,58 +264,3 @@ async def test_a_framework_that_is_torn_down_begins_anew(clean_mesos: Mesos, tmp
         await run.until(lambda: run.counts("web") is None)
         await run.reaches(2, 4)
     assert really(clean_mesos) == {"web": 2, "batch": 4}
-
-
-async def cpu(snapshots: Snapshots, agent: str, cores: float) -> None:
-    """Returns when the agent has so many cores for us."""
-    async for cluster in snapshots:
-        if {node.name: node.capacity["cpu"] for node in cluster.nodes}[agent] == pytest.approx(cores):
-            return
-
-
-async def test_an_agent_that_is_gone_takes_its_tasks_along(tmp_path: Path) -> None:
-    with mesos(agents=2) as private:
-        stage = MesosStage(private, tmp_path)
-        web = stage.running("web", "sleep", "1000", constraints=("@agent MAX_PER 2",))
-        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
-            await bring(scheduler, web, 4)
-            private.ask({"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": private.agents()[0]}}})
-            counts = await until(snapshots, web, lambda counts: counts.held == 2)
-            assert (counts.running, counts.failed) == (2, 2)
-            assert "lost with its agent, which an operator has removed" in counts.failure
-            with pytest.raises(NoRoom, match=r"^web: .*1 not @agent MAX_PER 2"):
-                await scheduler.scale(web, 3)
-            async for cluster in snapshots:
-                if len(cluster.nodes) == 1:
-                    break
-
-
-async def test_an_agent_that_is_drained_has_no_more_room(tmp_path: Path) -> None:
-    with mesos(agents=2) as private:
-        stage = MesosStage(private, tmp_path)
-        web = stage.service("web")
-        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
-            await bring(scheduler, web, 2)
-            drained = stage.on("web")
-            private.ask({"type": "DRAIN_AGENT", "drain_agent": {"agent_id": {"value": drained}}})
-            counts = await until(snapshots, web, lambda counts: counts.held == 0)
-            assert counts.failed == 0, "they were asked to stop"
-            await bring(scheduler, web, 2)
-            assert stage.on("web") != drained
-            await cpu(snapshots, drained, 0)
-
-
-async def test_before_maintenance_nothing_more_is_started(tmp_path: Path) -> None:
-    """All agents of the rig are on one machine, so that it concerns all."""
-    with mesos(agents=2) as private:
-        stage = MesosStage(private, tmp_path)
-        web = stage.service("web")
-        async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
-            await bring(scheduler, web, 2)
-            private.maintain()
-            await cpu(snapshots, stage.on("web"), 0.2)
-            with pytest.raises(NoRoom, match=r"^web: 2 nodes: 2 about to go"):
-                await scheduler.scale(web, 3)
-            for agent in private.agents():
-                await cpu(snapshots, agent, 0.2 if agent == stage.on("web") else 0)
-            assert (await anext(snapshots)).counts["web"].running == 2, "what runs is left to run"

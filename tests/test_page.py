@@ -26,6 +26,37 @@ CELL = """([x, y]) => {
 }"""
 """The colour of one point of the board, which is a picture."""
 
+CONTRASTS = """() => {
+  const colour = text => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const light = parts => parts.slice(0, 3)
+    .map(part => part / 255).map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+  const ground = element => {
+    for (let each = element; each; each = each.parentElement) {
+      const parts = colour(getComputedStyle(each).backgroundColor);
+      if ((parts[3] ?? 1) === 1) return parts;
+    }
+    return [255, 255, 255];
+  };
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (texts.nextNode()) {
+    const text = texts.currentNode.textContent.trim(), element = texts.currentNode.parentElement;
+    if (!text || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    let opacity = 1;
+    for (let each = element; each; each = each.parentElement) opacity *= Number(getComputedStyle(each).opacity);
+    const below = ground(element);
+    const ink = colour(getComputedStyle(element).color).map((part, index) => part * opacity + below[index] * (1 - opacity));
+    const [one, other] = [light(ink), light(below)];
+    found.push([text, (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)]);
+  }
+  return found;
+}"""
+"""Every text that is shown, and how much its colour differs in light from what is below it."""
+
+READABLE = 4.5
+"""What WCAG 2.2 asks for (1.4.3, level AA)."""
+
 ORANGE, BLUE = [230, 159, 0, 255], [86, 180, 233, 255]
 
 
@@ -267,12 +298,43 @@ async def test_a_token_is_asked_for_and_a_viewer_may_only_look(chromium: Browser
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_fits_on_a_phone(chromium: Browser, played: Stage, scheme: str) -> None:
-    phone = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "color_scheme": scheme}
+    phone = {"viewport": {"width": 320, "height": 740}, "is_mobile": True, "color_scheme": scheme}
     async with seen(chromium, played.url, **phone) as page:
         await expect(strip(page, "web").locator("dd").last).to_have_text("1")
-        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320
+        await strip(page, "web").get_by_role("button").click()
+        await expect(page.get_by_role("dialog")).to_contain_text("Not paused.")
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320
         ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == {"light": "rgb(244, 246, 248)", "dark": "rgb(15, 21, 27)"}[scheme]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_text_can_be_read(chromium: Browser, played: Stage, scheme: str) -> None:
+    async with seen(chromium, played.url, color_scheme=scheme) as page:
+        push(played, 9)
+        await expect(page.get_by_role("region", name="Waiting for room")).to_contain_text("of web")
+        await strip(page, "web").get_by_role("button").click()
+        await expect(page.get_by_role("dialog")).to_contain_text("Not paused.")
+        now = await page.evaluate(CONTRASTS)
+        await played.serving.close()
+        await expect(page.get_by_role("status").filter(has_text="Not connected since")).to_be_visible()
+        texts = now + await page.evaluate(CONTRASTS)
+        assert len(texts) > 100
+        assert [each for each in texts if each[1] < READABLE] == []
+
+
+async def test_the_keyboard_goes_from_top_to_bottom(chromium: Browser, played: Stage) -> None:
+    async with seen(chromium, played.url, viewport={"width": 1360, "height": 900}) as page:
+        push(played, 4)
+        await expect(page.locator("[data-decision]").nth(1)).to_be_visible()
+        reached = []
+        for _ in range(4):
+            await page.keyboard.press("Tab")
+            reached.append(await page.evaluate("document.activeElement.textContent"))
+            assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        assert reached[:3] == ["API", "web", "rest"]
+        assert re.match(r"\d\d:\d\d:\d\d", reached[3])
 
 
 async def test_everything_that_can_be_used_has_a_name(chromium: Browser, played: Stage) -> None:

@@ -317,3 +317,19 @@ def test_a_controller_that_finds_all_ready_does_nothing() -> None:
     scene = play(service("high", 1, Standby(1, 1, 1)), memory=9, high=with_ready(1, Standby(1, 1, 1)))
     assert scene.step({"high": 1}) == {}
     assert scene.see(high=with_ready(1, Standby(1, 2))) == {}, "one kind of paused container will do for the other"
+
+
+def test_why_fewer_are_ready_is_told() -> None:
+    scene = play(service("high", 1, Standby(0, 4)), service("low", 2), memory=3)
+    scene.step({"high": 1, "low": 0})
+    scene.see(accepted=["high"], high=with_ready(1, TWO))
+    assert scene.scaler.standing(scene.now, "high").unready == "pool full (memory)"
+    assert scene.scaler.standing(scene.now, "low").unready is None
+    scene.step(pauses={"high": Pause(Direction.OUT)})
+    assert scene.scaler.standing(scene.now, "high").unready == "paused: not made larger"
+
+
+def test_growth_that_comes_before_what_is_ready_is_told() -> None:
+    scene = play(service("high", 1, Standby(2)), memory=9)
+    scene.step({"high": 3})
+    assert scene.scaler.standing(scene.now, "high").unready == "none is made while anybody is still to grow"

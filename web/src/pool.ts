@@ -56,7 +56,7 @@ export class Pool implements View {
       paths: stepped(),
       points: { show: false },
     }));
-    const limit = { stroke: () => theme().dim, width: 1, dash: [4, 3], points: { show: false } };
+    const limit = { stroke: () => theme().ink, width: 1, dash: [4, 3], points: { show: false } };
     this.chart = new Chart(this.plot, {
       scales: { x: { time: false }, y: { range: fromZero } },
       axes: [ago(this.world), counts()],

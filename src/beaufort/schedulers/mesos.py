@@ -110,7 +110,8 @@ class Mesos:
             self._group = await stack.enter_async_context(asyncio.TaskGroup())
             self._tasks = Tasks(self._deployment)
             self._agents = Agents(self._role, self._tasks)
-            self._link = Link(master, self._framework, self._identity, self._tasks, self._agents)
+            group = self._group
+            self._link = Link(master, self._framework, self._identity, self._tasks, self._agents, group=group)
             self._dealer = Dealer(master, self._tasks, self._agents, self._link.run)
             self._link.on_offers = self._dealer.offered
             self._stack = stack.pop_all()
@@ -129,7 +130,7 @@ class Mesos:
         return check(service)
 
     async def watch(self, services: Sequence[Service]) -> AsyncGenerator[Cluster, None]:
-        await self._link.ready(self._group)
+        await self._link.ready()
         names = [service.name for service in services]
         before = Counter(self._tasks.failed)
         reaches = Reaches({service.name: constraints(service) for service in services if not check(service)})
@@ -152,7 +153,7 @@ class Mesos:
 
     async def _scale(self, service: Service, count: int, off: Mapping[str, int]) -> None:
         self._wanted[service.name] = count
-        await self._link.ready(self._group)
+        await self._link.ready()
         # From here until all is begun nothing is awaited: what is counted is what is acted on. Of several requests the
         # latest holds.
         count = self._wanted[service.name]

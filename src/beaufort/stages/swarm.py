@@ -6,8 +6,8 @@ import asyncio
 import base64
 import os
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 
 import msgspec
@@ -31,6 +31,15 @@ RENEWED, LIVES = 10.0, 60.0
 
 LOOK = 0.1
 """Seconds between two lists of the witness."""
+
+
+NO_IMAGE = "o such image"
+"""What an engine says, whichever way it begins, where an image is not there and can't be pulled."""
+
+ADVICE = (
+    "every node needs the image {0}, or has to be able to pull it: run docker pull {0} or docker load on each node, "
+    "or name with --image one with sleep in it that they have or can pull, such as one in a registry of yours"
+)
 
 
 class _Info(Struct, rename="pascal"):
@@ -70,8 +79,20 @@ class SwarmStage:
             async with _leased(managers, name), asyncio.TaskGroup() as tasks:
                 witness = Tasks(managers, name)
                 watching = tasks.create_task(witness.read(), name="witness")
-                yield Ground(name, scheduler, launch, witness)
+                with _advised(self._image):
+                    yield Ground(name, scheduler, launch, witness)
                 watching.cancel()
+
+
+@contextmanager
+def _advised(image: str) -> Iterator[None]:
+    """The image is not made here, as it would have to be on every node, and only one manager is spoken to."""
+    try:
+        yield
+    except SchedulerError as error:
+        if NO_IMAGE not in str(error):
+            raise
+        raise SchedulerError(f"{error}; {ADVICE.format(image)}") from error
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from litestar.openapi.config import OpenAPIConfig
 
 from beaufort.web.access import guard
 from beaufort.web.body import Body
-from beaufort.web.changes import CHANGES
+from beaufort.web.changes import CHANGES, asker
 from beaufort.web.doorkeeper import Doorkeeper
 from beaufort.web.health import HEALTH
 from beaufort.web.manual import MANUAL, READ, Manual
@@ -31,7 +31,8 @@ def application(station: Station, doorkeeper: Doorkeeper, *, page: bool = True) 
     shared: dict[str, object] = {"station": station, "doorkeeper": doorkeeper, "files": Files(STATIC)}
     return Litestar(
         route_handlers=[*READS, *CHANGES, *SESSIONS, *HEALTH, *MANUAL, *(PAGE if page else ())],
-        dependencies={name: _given(value) for name, value in shared.items()},
+        dependencies={name: _given(value) for name, value in shared.items()}
+        | {"asker": Provide(asker, sync_to_thread=False)},
         guards=[guard],
         exception_handlers=HANDLERS,
         request_class=Body,

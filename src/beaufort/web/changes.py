@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from litestar import Request, delete, patch, post
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, QueryParameter
 
 from beaufort import clock
@@ -14,7 +13,7 @@ from beaufort.web.access import ANYBODY, Permission, needs
 from beaufort.web.answers import Plan, ServiceState
 from beaufort.web.body import EitherWay
 from beaufort.web.desk import Asker
-from beaufort.web.problems import Problem
+from beaufort.web.problems import refusal
 from beaufort.web.reads import MISSING, Name, known
 from beaufort.web.requests import Limits, PauseRequest, Pushed, PushedSample
 from beaufort.web.station import Station
@@ -23,22 +22,12 @@ __all__ = ["CHANGES", "asker"]
 
 OPERATE = needs(Permission.OPERATE)
 
-WRONG = {
-    422: ResponseSpec(
-        Problem,
-        generate_examples=False,
-        description="Every fault, with its place.",
-        media_type="application/problem+json",
-    ),
-    409: ResponseSpec(
-        Problem, generate_examples=False, description="It can't be done now.", media_type="application/problem+json"
-    ),
-}
+WRONG = {422: refusal("Every fault, with its place."), 409: refusal("It can't be done now.")}
 
-Asking = Request[Any, Any, Any]
+Asking = NamedDependency[Asker]
 
 
-def asker(request: Asking) -> Asker:
+def asker(request: Request[Any, Any, Any]) -> Asker:
     """Who asks, as the gate has found out."""
     address = request.client.host if request.client else "unknown"
     return Asker(request.scope.get("user") or ANYBODY, address)
@@ -56,9 +45,9 @@ def asker(request: Asking) -> Asker:
     sync_to_thread=False,
 )
 def demand(
-    request: Asking, station: NamedDependency[Station], data: JSONBody[PushedSample | list[PushedSample]]
+    asker: Asking, station: NamedDependency[Station], data: JSONBody[PushedSample | list[PushedSample]]
 ) -> Pushed:
-    return station.desk.push(data if isinstance(data, list) else [data], asker(request))
+    return station.desk.push(data if isinstance(data, list) else [data], asker)
 
 
 @post(
@@ -70,9 +59,8 @@ def demand(
     responses=MISSING,
     sync_to_thread=False,
 )
-def pause(request: Asking, station: NamedDependency[Station], name: Name, data: JSONBody[PauseRequest]) -> ServiceState:
-    known(station, name)
-    station.desk.pause(name, data, asker(request))
+def pause(asker: Asking, station: NamedDependency[Station], name: Name, data: JSONBody[PauseRequest]) -> ServiceState:
+    station.desk.pause(known(station, name), data, asker)
     return _state(station, name)
 
 
@@ -85,9 +73,8 @@ def pause(request: Asking, station: NamedDependency[Station], name: Name, data: 
     responses=MISSING,
     sync_to_thread=False,
 )
-def resume(request: Asking, station: NamedDependency[Station], name: Name) -> ServiceState:
-    known(station, name)
-    station.desk.resume(name, asker(request))
+def resume(asker: Asking, station: NamedDependency[Station], name: Name) -> ServiceState:
+    station.desk.resume(known(station, name), asker)
     return _state(station, name)
 
 
@@ -99,9 +86,8 @@ def resume(request: Asking, station: NamedDependency[Station], name: Name) -> Se
     responses=MISSING | WRONG,
     sync_to_thread=False,
 )
-def limit(request: Asking, station: NamedDependency[Station], name: Name, data: JSONBody[Limits]) -> ServiceState:
-    known(station, name)
-    station.desk.limit(name, data, asker(request))
+def limit(asker: Asking, station: NamedDependency[Station], name: Name, data: JSONBody[Limits]) -> ServiceState:
+    station.desk.limit(known(station, name), data, asker)
     return _state(station, name)
 
 
@@ -114,9 +100,8 @@ def limit(request: Asking, station: NamedDependency[Station], name: Name, data: 
     responses=MISSING | WRONG,
     sync_to_thread=False,
 )
-def restore(request: Asking, station: NamedDependency[Station], name: Name) -> ServiceState:
-    known(station, name)
-    station.desk.restore(name, asker(request))
+def restore(asker: Asking, station: NamedDependency[Station], name: Name) -> ServiceState:
+    station.desk.restore(known(station, name), asker)
     return _state(station, name)
 
 
@@ -129,14 +114,14 @@ def restore(request: Asking, station: NamedDependency[Station], name: Name) -> S
     responses=WRONG,
 )
 async def configure(
-    request: Asking,
+    asker: Asking,
     station: NamedDependency[Station],
     data: JSONBody[dict[str, Any]],
     dry_run: Annotated[bool, QueryParameter(description="Change nothing: answer with the plan.")] = False,
 ) -> Plan:
     plan = await station.desk.plan(data)
     if not dry_run:
-        await station.desk.configure(data, asker(request))
+        await station.desk.configure(data, asker)
     return plan
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
 
 from beaufort.protocols import BeaufortError, ConfigError
 
-__all__ = ["FAULT", "HANDLERS", "MEDIA_TYPE", "Problem", "Refused", "problem_body"]
+__all__ = ["FAULT", "HANDLERS", "MEDIA_TYPE", "Problem", "Refused", "problem_body", "refusal"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -36,6 +37,11 @@ class Refused(BeaufortError):
         super().__init__(detail)
         self.status = status
         self.headers = headers or {}
+
+
+def refusal(description: str) -> ResponseSpec:
+    """How a route says what it may answer instead, in the description of the API."""
+    return ResponseSpec(Problem, generate_examples=False, description=description, media_type=MEDIA_TYPE)
 
 
 def problem(status: int, detail: str, faults: list[str] | None = None) -> Problem:

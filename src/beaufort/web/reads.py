@@ -25,7 +25,7 @@ from beaufort.web.answers import (
     StreamEntry,
 )
 from beaufort.web.feed import KINDS
-from beaufort.web.problems import Problem, Refused
+from beaufort.web.problems import Refused, refusal
 from beaufort.web.station import Station
 from beaufort.web.stream import Stream
 
@@ -38,11 +38,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="How many to an
 After = Annotated[str | None, QueryParameter(description="The name that the page before ended with.")]
 Name = Annotated[str, PathParameter(description="The name of a service.")]
 
-MISSING = {
-    404: ResponseSpec(
-        Problem, generate_examples=False, description="There is no such service.", media_type="application/problem+json"
-    )
-}
+MISSING = {404: refusal("There is no such service.")}
 
 
 @get("/v1/status", opt=READ, summary="The whole at a glance", tags=["state"], sync_to_thread=False)
@@ -76,8 +72,7 @@ def _page(station: Station, limit: int, after: str | None) -> tuple[list[str], s
     "/v1/services/{name:str}", opt=READ, summary="One service", tags=["state"], responses=MISSING, sync_to_thread=False
 )
 def service(station: NamedDependency[Station], name: Name) -> ServiceDetail:
-    known(station, name)
-    return station.observer.detail(name)
+    return station.observer.detail(known(station, name))
 
 
 @get(
@@ -89,8 +84,7 @@ def service(station: NamedDependency[Station], name: Name) -> ServiceDetail:
     sync_to_thread=False,
 )
 def explain(station: NamedDependency[Station], name: Name) -> Account:
-    known(station, name)
-    return account(station.observer, name)
+    return account(station.observer, known(station, name))
 
 
 @get(
@@ -161,9 +155,11 @@ def events(
     return Stream(station.feed, wanted, last_event_id or last, follow=follow)  # type: ignore[return-value]
 
 
-def known(station: Station, name: str) -> None:
+def known(station: Station, name: str) -> str:
+    """The name of a service that is there."""
     if name not in station.controller.services:
         raise Refused(404, f"{name}: there is no such service")
+    return name
 
 
 READS: list[Any] = [status, services, history, service, explain, nodes, decisions, events]

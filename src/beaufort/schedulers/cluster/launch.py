@@ -17,13 +17,11 @@ from beaufort.quantity import AtLeast, Seconds, shown
 from beaufort.schedulers.cluster.constraints import CONSTRAINT
 from beaufort.schedulers.engine.held import DEPLOYMENT, SERVICE
 from beaufort.schedulers.engine.wording import (
-    IMAGE,
     PORT,
-    SIGNAL,
-    VOLUME,
     Port,
     health,
     joined,
+    miswritten,
     too_small,
     unlike,
     without_nothing,
@@ -117,17 +115,12 @@ def _faults(service: Service, launch: SwarmLaunch) -> Iterator[str]:
         return
     if image is None:
         yield "image: missing; expected an image such as shop/checkout:1.4, or service with the name of one that is there"
-    elif IMAGE.fullmatch(image) is None:
-        yield f"image: expected an image such as shop/checkout:1.4 or name@sha256:..., got {shown(image)}"
+    yield from miswritten(image, launch.volumes, launch.stop_signal)
     yield from too_small(service)
     yield from _wrong_amounts(service)
     yield from _wrong_ports(launch)
-    volume = '"/on/host:/inside" or "name:/inside", maybe with ":ro"'
-    yield from unlike(VOLUME, volume, {f"volumes.{i}": each for i, each in enumerate(launch.volumes)})
     constraint = '"node.labels.zone == east", or with another key or !='
     yield from unlike(CONSTRAINT, constraint, {f"constraints.{i}": each for i, each in enumerate(launch.constraints)})
-    if launch.stop_signal is not None:
-        yield from unlike(SIGNAL, "a signal such as SIGQUIT", {"stop_signal": launch.stop_signal})
     yield from wrong_words("swarm", launch.swarm, OURS)
 
 

@@ -1,7 +1,5 @@
 """Keeps the ledger as the managers have it: by lists of tasks, often while something moves and seldom while nothing does,
 and by events of services and nodes. Of tasks Swarm tells no events.
-
-It connects when it is asked to, and does not try again by itself: whoever asks next does.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from beaufort.protocols import SchedulerError, Unreachable
 from beaufort.schedulers.cluster.answers import Node, Service, Task
 from beaufort.schedulers.cluster.ledger import Ledger
 from beaufort.schedulers.cluster.managers import Managers
+from beaufort.schedulers.connection import Connection
 from beaufort.schedulers.engine.answers import Event
 from beaufort.schedulers.engine.client import Refusal
 from beaufort.schedulers.engine.held import DEPLOYMENT
@@ -43,7 +42,7 @@ TOLD = 2.0
 T = TypeVar("T")
 
 
-class Lookout:
+class Lookout(Connection):
     """``on_news`` is called after each list."""
 
     def __init__(
@@ -53,28 +52,15 @@ class Lookout:
         tasks: asyncio.TaskGroup,
         on_news: Callable[[], None],
     ) -> None:
-        self.error: SchedulerError | None = Unreachable("no manager has been asked yet")
+        super().__init__("the manager", tasks)
         self._managers = managers
         self._ledger = ledger
         self._label = f"{DEPLOYMENT}={ledger.deployment}"
-        self._tasks = tasks
         self._on_news = on_news
-        self._tried: asyncio.Event | None = None
         self._stir = asyncio.Event()
         self._whole = True
         self._begun = self._ended = 0
         self._event_at = self._whole_at = self._changed_at = self._told_at = self._took = 0.0
-
-    async def ready(self) -> None:
-        """Returns at once while the ledger is kept; else after it has been brought up to date. Raises Unreachable."""
-        if self.error is None:
-            return
-        if self._tried is None:
-            self._tried = asyncio.Event()
-            self._tasks.create_task(self._keep(self._tried), name="swarm events")
-        await self._tried.wait()
-        if self.error is not None:
-            raise Unreachable(str(self.error)) from self.error
 
     async def look(self, *, whole: bool = False) -> None:
         """Returns after a list that is asked for after this call. Raises Unreachable if there can't be any."""
@@ -90,30 +76,25 @@ class Lookout:
         if self.error is not None:
             raise Unreachable(str(self.error)) from self.error
 
-    async def _keep(self, tried: asyncio.Event) -> None:
-        """Until the manager can't be read any more."""
-        try:
-            await self._follow(tried)
-        except* SchedulerError as errors:
-            self.error = _first(errors)
-            if isinstance(self.error, Refusal):
-                self.error = Unreachable(f"the manager at {self._managers.url} can't be read: {self.error}")
-        self._tried = None
-        self._managers.give_up()
-        self._ledger.lose()
-        tried.set()
-
     async def _follow(self, tried: asyncio.Event) -> None:
         await self._managers.open()
         filters = msgspec.json.encode({"type": ["service", "node"]}).decode()
         async with self._managers.events(filters) as events:
             self._whole = True
             await self._look()
-            self.error = None
-            tried.set()
+            self._is_up(tried)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(events))
                 tasks.create_task(self._look_on())
+
+    def _explained(self, error: SchedulerError) -> SchedulerError:
+        if isinstance(error, Refusal):
+            return Unreachable(f"the manager at {self._managers.url} can't be read: {error}")
+        return error
+
+    def _lose(self) -> None:
+        self._managers.give_up()
+        self._ledger.lose()
 
     async def _read(self, events: AsyncIterator[Event]) -> None:
         async for _ in events:
@@ -184,8 +165,3 @@ class Lookout:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _first(errors: BaseExceptionGroup[SchedulerError]) -> SchedulerError:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

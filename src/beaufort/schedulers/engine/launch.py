@@ -18,13 +18,11 @@ from beaufort.schedulers.engine import busy
 from beaufort.schedulers.engine.answers import Image
 from beaufort.schedulers.engine.held import DEPLOYMENT, SERVICE, SPEC
 from beaufort.schedulers.engine.wording import (
-    IMAGE,
     PORT,
-    SIGNAL,
-    VOLUME,
     Port,
     health,
     joined,
+    miswritten,
     too_small,
     unlike,
     without_nothing,
@@ -113,15 +111,10 @@ def _faults(service: Service, launch: DockerLaunch) -> Iterator[str]:
     image = service.launch.image
     if image is None:
         yield "image: missing; expected an image such as shop/checkout:1.4"
-    elif IMAGE.fullmatch(image) is None:
-        yield f"image: expected an image such as shop/checkout:1.4 or name@sha256:..., got {shown(image)}"
+    yield from miswritten(image, launch.volumes, launch.stop_signal)
     yield from too_small(service)
     yield from _wrong_ports(service, launch)
-    volume = '"/on/host:/inside" or "name:/inside", maybe with ":ro"'
-    yield from unlike(VOLUME, volume, {f"volumes.{i}": each for i, each in enumerate(launch.volumes)})
     yield from unlike(ULIMIT, '"soft" or "soft:hard"', {f"ulimits.{k}": str(v) for k, v in launch.ulimits.items()})
-    if launch.stop_signal is not None:
-        yield from unlike(SIGNAL, "a signal such as SIGQUIT", {"stop_signal": launch.stop_signal})
     yield from busy.faults(launch.busy_file, launch.busy_http, launch.docker.get("HostConfig"))
     yield from _wrong_drain(service, launch)
     yield from wrong_words("docker", launch.docker, OURS)

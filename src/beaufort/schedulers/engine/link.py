@@ -1,7 +1,4 @@
-"""Keeps the fleet as the engine has it: by its events, and by a list every few seconds, which also tells that it lives.
-
-It connects when it is asked to, and does not try again by itself: whoever asks next does.
-"""
+"""Keeps the fleet as the engine has it: by its events, and by a list every few seconds, which also tells that it lives."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ import msgspec
 
 from beaufort.model import Node
 from beaufort.protocols import SchedulerError, Unreachable
+from beaufort.schedulers.connection import Connection
 from beaufort.schedulers.engine.answers import Event, Info, Inspected, Listed, Settings
 from beaufort.schedulers.engine.client import ANSWER, Client, Refusal
 from beaufort.schedulers.engine.fleet import Fleet
@@ -37,21 +35,19 @@ STOP_TIMEOUT = 10
 """Seconds that an engine gives a container that says nothing of it."""
 
 
-class Link:
+class Link(Connection):
     """``on_news`` is called whenever the fleet may have changed by what the engine said."""
 
     def __init__(
         self, client: Client, fleet: Fleet, deployment: str, tasks: asyncio.TaskGroup, on_news: Callable[[], None]
     ) -> None:
-        self.error: SchedulerError | None = Unreachable("the engine has not been asked yet")
+        super().__init__("the engine", tasks)
         self._client = client
         self._fleet = fleet
         self._freezer = Freezer()
         self._deployment = deployment
-        self._tasks = tasks
         self._on_news = on_news
         self._others = Others(client)
-        self._tried: asyncio.Event | None = None
         self._stir = asyncio.Event()
         self._info: Info | None = None
         self._last_event = 0
@@ -66,30 +62,6 @@ class Link:
     def node(self) -> Node:
         return self._others.node(self.info)
 
-    async def ready(self) -> None:
-        """Returns at once while the fleet is kept; else after it has been brought up to date. Raises Unreachable."""
-        if self.error is None:
-            return
-        if self._tried is None:
-            self._tried = asyncio.Event()
-            self._tasks.create_task(self._keep(self._tried), name="docker events")
-        await self._tried.wait()
-        if self.error is not None:
-            raise Unreachable(str(self.error)) from self.error
-
-    async def _keep(self, tried: asyncio.Event) -> None:
-        """Until the engine can't be read any more."""
-        try:
-            await self._follow(tried)
-        except* SchedulerError as errors:
-            self.error = _first(errors)
-            if isinstance(self.error, Refusal):
-                self.error = Unreachable(f"the engine at {self._client.url} can't be read: {self.error}")
-        self._tried = None
-        self._fleet.lose()
-        self._client.give_up()
-        tried.set()
-
     async def _follow(self, tried: asyncio.Event) -> None:
         await self._client.open()
         info = await self._client.ask("GET", "/info", Info)
@@ -98,11 +70,19 @@ class Link:
         self._info = info
         async with self._events(None, since=now) as events:
             await self._look(stopping)
-            self.error = None
-            tried.set()
+            self._is_up(tried)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(events))
                 tasks.create_task(self._look_on())
+
+    def _explained(self, error: SchedulerError) -> SchedulerError:
+        if isinstance(error, Refusal):
+            return Unreachable(f"the engine at {self._client.url} can't be read: {error}")
+        return error
+
+    def _lose(self) -> None:
+        self._fleet.lose()
+        self._client.give_up()
 
     def _events(self, silence: float | None, **bounds: str) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         filters = msgspec.json.encode({"type": ["container"], "event": ACTIONS}).decode()
@@ -191,8 +171,3 @@ def _number(name: str | None) -> int | None:
         return int(word)
     known = signal.Signals.__members__.get(f"SIG{word.removeprefix('SIG')}")
     return None if known is None else int(known)
-
-
-def _first(errors: BaseExceptionGroup[SchedulerError]) -> SchedulerError:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

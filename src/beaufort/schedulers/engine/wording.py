@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -12,14 +12,12 @@ from beaufort.model import Service
 from beaufort.quantity import Between, shown
 
 __all__ = [
-    "IMAGE",
     "PORT",
-    "SIGNAL",
-    "VOLUME",
     "Health",
     "Port",
     "health",
     "joined",
+    "miswritten",
     "too_small",
     "unlike",
     "without_nothing",
@@ -63,6 +61,16 @@ def unlike(pattern: re.Pattern[str], expected: str, written: Mapping[str, str]) 
     for place, text in written.items():
         if pattern.fullmatch(text) is None:
             yield f"{place}: expected {expected}, got {shown(text)}"
+
+
+def miswritten(image: str | None, volumes: Sequence[str], stop_signal: str | None) -> Iterator[str]:
+    """What is wrong with how these are written. Whether there has to be an image is not asked here."""
+    if image is not None:
+        yield from unlike(IMAGE, "an image such as shop/checkout:1.4 or name@sha256:...", {"image": image})
+    volume = '"/on/host:/inside" or "name:/inside", maybe with ":ro"'
+    yield from unlike(VOLUME, volume, {f"volumes.{i}": each for i, each in enumerate(volumes)})
+    if stop_signal is not None:
+        yield from unlike(SIGNAL, "a signal such as SIGQUIT", {"stop_signal": stop_signal})
 
 
 def too_small(service: Service) -> Iterator[str]:

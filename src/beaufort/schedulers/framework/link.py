@@ -1,7 +1,6 @@
 """Keeps the tasks as the master has them: by its events, and by looks every few seconds, which also tell that it lives.
 
-It connects when it is asked to, and does not try again by itself: whoever asks next does. Until the master has told all
-that it knows of our tasks, nobody is let on to start one.
+Until the master has told all that it knows of our tasks, nobody is let on to start one.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from beaufort.protocols import SchedulerError, Unreachable
+from beaufort.schedulers.connection import Connection
 from beaufort.schedulers.framework.agents import Agents
 from beaufort.schedulers.framework.answers import Agents as Answer
 from beaufort.schedulers.framework.answers import Event, InverseOffer, Offer, Status, Told
@@ -38,18 +38,20 @@ NO_AGENT = "none"
 REMOVED = "Framework has been removed"
 
 
-class Link:
+class Link(Connection):
     """``framework`` is who we are, in Mesos's words. ``on_offers`` is given the offers as they come."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it keeps, and by what
         self,
         master: Master,
         framework: Mapping[str, Any],
         identity: Identity,
         tasks: Tasks,
         agents: Agents,
+        *,
+        group: asyncio.TaskGroup,
     ) -> None:
-        self.error: SchedulerError | None = Unreachable("the master has not been asked yet")
+        super().__init__("the master", group)
         self.on_offers: Callable[[Sequence[Offer]], None] = lambda _: None
         self._master = master
         self._framework = framework
@@ -57,7 +59,6 @@ class Link:
         self._tasks = tasks
         self._agents = agents
         self._calls: asyncio.TaskGroup | None = None
-        self._tried: asyncio.Event | None = None
         self._subscribed = asyncio.Event()
         self._stir = asyncio.Event()
         self._receipts: asyncio.Queue[Status] = asyncio.Queue()
@@ -72,17 +73,6 @@ class Link:
             return None
         return self._calls.create_task(call)
 
-    async def ready(self, group: asyncio.TaskGroup) -> None:
-        """Returns at once while the tasks are kept; else after they have been brought up to date. Raises Unreachable."""
-        if self.error is None:
-            return
-        if self._tried is None:
-            self._tried = asyncio.Event()
-            group.create_task(self._keep(self._tried), name="mesos events")
-        await self._tried.wait()
-        if self.error is not None:
-            raise Unreachable(str(self.error)) from self.error
-
     def attend(self) -> list[asyncio.Task[None]]:
         """Has those killed that are to end, and are not known to hear of it. Returns the calls."""
         now, calls = time.time(), []
@@ -91,18 +81,6 @@ class Link:
                 task.kill_at = now + KILL_AGAIN
                 calls.append(self.run(self._master.call(_kill(task))))
         return [call for call in calls if call is not None]
-
-    async def _keep(self, tried: asyncio.Event) -> None:
-        """Until the master can't be read any more."""
-        try:
-            await self._follow(tried)
-        except* SchedulerError as errors:
-            self.error = _first(errors)
-            if isinstance(self.error, Refusal):
-                self.error = Unreachable(f"the master at {self._master.url} refuses us: {self.error}")
-        self._tried = self._calls = None
-        self._tasks.lose()
-        tried.set()
 
     async def _follow(self, tried: asyncio.Event) -> None:
         self._subscribed.clear()
@@ -114,9 +92,17 @@ class Link:
                 self._calls.create_task(self._read(events))
                 await self._catch_up()
                 self._calls.create_task(self._acknowledge())
-                self.error = None
-                tried.set()
+                self._is_up(tried)
                 await self._look_on()
+
+    def _explained(self, error: SchedulerError) -> SchedulerError:
+        if isinstance(error, Refusal):
+            return Unreachable(f"the master at {self._master.url} refuses us: {error}")
+        return error
+
+    def _lose(self) -> None:
+        self._calls = None
+        self._tasks.lose()
 
     def _subscription(self, id_: str | None) -> dict[str, Any]:
         """Without offers at first: they are asked for when a task waits."""
@@ -236,8 +222,3 @@ def _reference(task: Task) -> dict[str, Any]:
 
 def _kill(task: Task) -> dict[str, Any]:
     return {"type": "KILL", "kill": _reference(task)}
-
-
-def _first(errors: BaseExceptionGroup[SchedulerError]) -> SchedulerError:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
