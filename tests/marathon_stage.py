@@ -33,12 +33,15 @@ THEIRS: dict[str, Any] = {
 
 
 class MarathonStage:
-    def __init__(self, server: MarathonServer, memory: Memory) -> None:
+    """``master``: of the nodes, if there is one."""
+
+    def __init__(self, server: MarathonServer, memory: Memory, master: str | None = None) -> None:
         self.server = server
         self.memory = memory
+        self.master = master
 
     def scheduler(self, deployment: str = "one", **options: Any) -> Marathon:
-        return Marathon(deployment=deployment, **{"url": self.server.url, **options})
+        return Marathon(deployment=deployment, **{"url": self.server.url, "master": self.master, **options})
 
     def service(self, name: str, *, grace: float = 10.0, resources: Resources = SMALL, **options: Any) -> Service:
         launch = Launch(("sleep", "1000"), None, {"A": "=b"}, grace, MarathonLaunch(**options))
@@ -47,6 +50,10 @@ class MarathonStage:
     def found(self, name: str, **options: Any) -> Service:
         """Of others: an app by its id, or by a label."""
         return Service(name, priority=1, resources=SMALL, launch=Launch(options=MarathonLaunch(**options)))
+
+    def apart(self, name: str) -> Service:
+        """One of which there may be no more than one container on a node."""
+        return self.service(name, constraints=("@hostname UNIQUE",))
 
     def stubborn(self, name: str) -> Service:
         self.memory.programs[f"/beaufort/one/{name}"] = Program(stop=2.0)

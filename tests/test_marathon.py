@@ -11,15 +11,26 @@ from typing import Any
 
 import pytest
 
-from beaufort.model import Service
+from beaufort.model import Resources, Service
 from beaufort.protocols import Rejected, SchedulerError, Unreachable
 from beaufort.quantity import Secret
 from certificates import certificates
 from marathon_client import Client
 from marathon_door import Door
+from marathon_master import mastered
 from marathon_memory import Memory, Node, Program
+from marathon_server import MarathonServer
 from marathon_stage import THEIRS, MarathonStage, serving, shown, told
-from scheduler_contract import SchedulerContract, Stage, all_run, bring, until, watching
+from scheduler_contract import (
+    ChoosingContract,
+    ChoosingStage,
+    SchedulerContract,
+    Stage,
+    all_run,
+    bring,
+    until,
+    watching,
+)
 
 pytestmark = pytest.mark.looptime
 
@@ -43,6 +54,36 @@ class TestContract(SchedulerContract):
     async def stage(self) -> AsyncIterator[Stage]:
         async with serving() as stage:
             yield stage
+
+
+class TestChoosing(ChoosingContract):
+    @pytest.fixture
+    async def stage(self) -> AsyncIterator[ChoosingStage]:
+        memory = Memory(Node(name="a"), Node(name="b"))
+        async with MarathonServer(memory) as server, mastered(memory) as master:
+            yield MarathonStage(server, memory, master)
+
+
+async def test_the_nodes_are_told_with_what_others_leave_of_them() -> None:
+    memory = Memory(Node(name="a", cpus=2, mem=1024), Node(name="b", cpus=1, mem=512))
+    async with MarathonServer(memory) as server, mastered(memory) as master, Client(server.url) as others:
+        await others.made(
+            "PUT",
+            "/v2/apps/shop/web",
+            {**THEIRS, "cpus": 0.5, "instances": 1, "constraints": [["@hostname", "CLUSTER", "b"]]},
+        )
+        stage = MarathonStage(server, memory, master)
+        async with stage.scheduler() as scheduler:
+            await bring(scheduler, stage.service("web"), 2)
+            async with watching(scheduler) as snapshots:
+                async for _ in snapshots:
+                    if len(memory.tasks("/shop/web")) == 1:
+                        break
+                await anext(snapshots)
+                await asyncio.sleep(3)
+                nodes = {node.labels["@hostname"]: node.capacity for node in (await anext(snapshots)).nodes}
+    assert cluster.counts["web"].running == 2
+    assert nodes == {"a": Resources(cpu=2, memory=2**30), "b": Resources(cpu=0.5, memory=480 * 2**20)}
 
 
 # Apps of our making.

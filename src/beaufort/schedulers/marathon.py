@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 from beaufort import clock
-from beaufort.model import NO_STANDBY, Cluster, Service, Standby
+from beaufort.model import NO_STANDBY, NOWHERE, Cluster, Service, Standby
 from beaufort.protocols import Unreachable
 from beaufort.quantity import Secret
-from beaufort.schedulers.apps.launch import MarathonLaunch, check
+from beaufort.reach import Reaches
+from beaufort.schedulers.apps.launch import MarathonLaunch, check, constraints
 from beaufort.schedulers.apps.ledger import Ledger
 from beaufort.schedulers.apps.lookout import Lookout
 from beaufort.schedulers.apps.marathons import Marathons, addresses
@@ -50,6 +51,7 @@ class Marathon:
     """
 
     launch_options: ClassVar[type] = MarathonLaunch
+    chooses: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
         self,
@@ -117,18 +119,22 @@ class Marathon:
         await self._lookout.look()
         await self._orders.sweep()
         before = Counter(self._ledger.failed)
+        reaches = Reaches({service.name: constraints(service) for service in services if not check(service)})
         while True:
             touched = self._ledger.touched
-            yield Cluster(clock.now(), self._ledger.counts(names, before), self._ledger.nodes)
+            nodes, on = self._ledger.nodes, self._ledger.on()
+            yield Cluster(clock.now(), self._ledger.counts(names, before), nodes, reaches.of(nodes, on))
             await touched.wait()
             if isinstance(self._lookout.error, Silent) and not self._marathons.several:
                 raise Unreachable(str(self._lookout.error))  # to try again at once would take as long again
             await self._lookout.ready()
 
-    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
+    async def scale(
+        self, service: Service, count: int, standby: Standby = NO_STANDBY, off: Mapping[str, int] = NOWHERE
+    ) -> None:
         del standby  # Marathon holds none
         try:
-            await self._orders.bring(service, count)
+            await self._orders.bring(service, count, off)
         finally:
             self._ledger.touch()  # what was accepted is in a snapshot that comes after it was
 

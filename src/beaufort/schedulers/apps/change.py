@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from beaufort.model import Service
@@ -12,6 +12,7 @@ from beaufort.schedulers.apps.answers import App
 from beaufort.schedulers.apps.launch import LAUNCH, app, check, said
 from beaufort.schedulers.apps.ledger import is_made
 from beaufort.schedulers.apps.standing import Standing
+from beaufort.victims import victims
 
 __all__ = ["Kill", "Put", "View", "Wait", "change"]
 
@@ -20,13 +21,15 @@ __all__ = ["Kill", "Put", "View", "Wait", "change"]
 class View:
     """What is known of an app. ``lacks``: why what waits to be launched can't be, if it can't: then it counts for nothing.
     ``queued``: how many really wait; others are only wanted, as the deployment that had them wait was stopped.
-    ``is_stuck``: what waits has waited for so long that nobody knows when it is launched.
+    ``is_stuck``: what waits has waited for so long that nobody knows when it is launched. ``off``: of these nodes so many
+    are to go first.
     """
 
     standing: Standing
     lacks: str = ""
     queued: int = 0
     is_stuck: bool = False
+    off: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def _fewer(app: str, view: View, count: int) -> Kill | Put | Wait:
     if view.standing.waiting and (view.lacks or view.is_stuck or not view.queued or not count):
         return Put({"id": app, "instances": count}, grows=False)
     starting = len(serving) - view.standing.running
-    going = serving[: min(wanted - count, max(len(serving) - count, starting))]
+    going = victims(serving, min(wanted - count, max(len(serving) - count, starting)), view.off)
     return Kill(app, tuple(each.id for each in going), wanted - len(going)) if going else Wait()
 
 

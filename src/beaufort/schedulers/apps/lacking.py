@@ -10,8 +10,10 @@ from beaufort.schedulers.apps.words import delayed, unfit
 
 __all__ = ["Lacking"]
 
-UNFIT, UNOFFERED = 1.5, 10.0
-"""Seconds after which it is told: when no offer does, and when there is none. Marathon asks for offers every 5 s at most."""
+UNFIT, UNOFFERED = 6.5, 10.0
+"""Seconds after which it is told: when no offer does, and when there is none. Marathon asks for those of
+all nodes every 5 s at most, and a master makes them every second.
+"""
 
 FORGOTTEN = 0.5
 """Seconds after which what is not in the queue is not about to be: Marathon puts it there at once."""

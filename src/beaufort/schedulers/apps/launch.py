@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from beaufort.constraints import Constraint
+from beaufort.constraints import Constraint, faults, parsed
 from beaufort.model import Service
 from beaufort.quantity import AtLeast, Between, Seconds, shown
 from beaufort.schedulers.engine.held import DEPLOYMENT, SERVICE
 from beaufort.schedulers.engine.wording import joined, without_nothing, wrong_words
 
-__all__ = ["LAUNCH", "MarathonLaunch", "app", "check", "said"]
+__all__ = ["LAUNCH", "MarathonLaunch", "app", "check", "constraints", "said"]
 
 LAUNCH = "beaufort.launch"
 """The label of the apps that we have made: which launch they were made from."""
@@ -128,12 +128,13 @@ def _faults(service: Service, launch: MarathonLaunch) -> Iterator[str]:
         yield "health_path: expected nothing here, as there is a health_command"
     if launch.health_path is not None and not launch.ports:
         yield "health_path: expected ports to ask at, got none"
-    for index, text in enumerate(launch.constraints):
-        try:
-            Constraint.parse(text)
-        except ValueError as error:
-            yield f"constraints.{index}: {error}"
+    yield from faults(constraints=launch.constraints)
     yield from wrong_words("marathon", launch.marathon, OURS)
+
+
+def constraints(service: Service) -> tuple[Constraint, ...]:
+    """Where its tasks may be. Of an app of others that is not known."""
+    return parsed(said(service).constraints, ())
 
 
 def _wrong_amounts(service: Service) -> Iterator[str]:
@@ -185,8 +186,8 @@ def _is_on_host(launch: MarathonLaunch) -> bool:
 
 
 def _constraint(text: str) -> list[str]:
-    parsed = Constraint.parse(text)
-    return [parsed.field, parsed.operator.value, *([parsed.value] if parsed.value else [])]
+    each = Constraint.parse(text)
+    return [each.field, each.operator.value, *([each.value] if each.value else [])]
 
 
 def _container(image: str | None, launch: MarathonLaunch) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from beaufort.schedulers.apps.obituaries import Obituaries
 from beaufort.schedulers.apps.standing import NOTHING, Standing, is_alive, standing
 from beaufort.schedulers.apps.words import delayed
 from beaufort.schedulers.engine.held import DEPLOYMENT, SERVICE
+from beaufort.victims import since
 
 __all__ = ["Ledger"]
 
@@ -124,6 +125,7 @@ class Ledger:
         running = min(each.running, current)
         # What has been accepted here and not yet by Marathon goes on to hold what it holds.
         going = max(there, 0 if asked is None else wanted if asked.stamp is None else asked.left)
+        staying = each.serving[max(0, there - current) :]
         return Counts(
             running=running,
             starting=current - running,
@@ -131,7 +133,12 @@ class Ledger:
             failed=failed,
             failure=self._why(name) if failed else "",
             on=each.on,
+            since=since(staying),
         )
+
+    def on(self) -> dict[str, Mapping[str, int]]:
+        """Service -> node -> how many are there."""
+        return {name: each.on for name, each in self._standing.items()}
 
     def _why(self, name: str) -> str:
         """The last failure, and that Marathon waits because of it."""

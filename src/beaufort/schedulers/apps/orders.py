@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from beaufort.model import Service
+from beaufort.model import NOWHERE, Service
 from beaufort.protocols import Rejected, SchedulerError, Unreachable
 from beaufort.schedulers.apps.answers import Result
 from beaufort.schedulers.apps.change import Kill, Put, View, Wait, change
@@ -42,6 +42,7 @@ class _Order:
     service: Service
     count: int
     since: float
+    off: Mapping[str, int]
     accepted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def accept(self, error: SchedulerError | None = None) -> bool:
@@ -79,15 +80,17 @@ class Orders:
         self._lacking = Lacking()
         self._acting = False
 
-    async def bring(self, service: Service, count: int) -> None:
-        """Of several requests the latest holds. Returns when it is accepted. Raises SchedulerError."""
+    async def bring(self, service: Service, count: int, off: Mapping[str, int]) -> None:
+        """Of several requests the latest holds. Returns when it is accepted. Raises SchedulerError. ``off``: so many of these
+        nodes are to go first.
+        """
         self._acting = True
-        order = self._order(service, count)
+        order = self._order(service, count, off)
         await order.accepted
 
-    def _order(self, service: Service, count: int) -> _Order:
+    def _order(self, service: Service, count: int, off: Mapping[str, int] = NOWHERE) -> _Order:
         name = service.name
-        before, order = self._orders.get(name), _Order(service, count, _now())
+        before, order = self._orders.get(name), _Order(service, count, _now(), off)
         if before is not None:
             before.accept()
         self._orders[name] = order
@@ -123,7 +126,7 @@ class Orders:
         if ledger.is_awaited(name) or ledger.adopt(order.service) or is_missing:
             await self._lookout.look()
         lacks, is_stuck = ledger.lacking.get(name, ""), self._lacking.is_told(name)
-        view = View(ledger.standing(name), lacks, ledger.queued(name).count, is_stuck)
+        view = View(ledger.standing(name), lacks, ledger.queued(name).count, is_stuck, order.off)
         wanted = change(order.service, ledger.deployment, ledger.apps(name), view, order.count)
         if wanted is None:
             ledger.forget(name)

@@ -61,7 +61,9 @@ def standing(app: App, service: str, dying: Collection[str], *, by_agent: bool) 
     """
     alive = [task for task in app.tasks if is_alive(task)]
     there = [
-        Container(task.id, service, RUNNING if _serves(task, app) else STARTING, task.began)
+        Container(
+            task.id, service, RUNNING if _serves(task, app) else STARTING, task.began, None, place(task, by_agent)
+        )
         for task in alive
         if task.id not in dying and task.state != "TASK_KILLING"
     ]
@@ -72,7 +74,12 @@ def standing(app: App, service: str, dying: Collection[str], *, by_agent: bool) 
 
 def places(app: App, *, by_agent: bool) -> Counter[str]:
     """How many tasks hold room on each node."""
-    return Counter(task.slave_id if by_agent else task.host for task in app.tasks if is_alive(task))
+    return Counter(place(task, by_agent) for task in app.tasks if is_alive(task))
+
+
+def place(task: Task, by_agent: bool) -> str:
+    """The name of its node."""
+    return task.slave_id if by_agent else task.host
 
 
 def is_alive(task: Task) -> bool:
