@@ -21,7 +21,7 @@ REMEMBERED = 500
 
 class Aim(Enum):
     MORE = "more tasks: it ends when they run, and may be stopped, as what has been launched stays"
-    FEWER = "fewer tasks: it ends when they have ended"
+    FEWER = "fewer tasks: it ends when they have ended, and others that have died meanwhile run again"
     ANEW = "other tasks in their place"
 
 
@@ -40,20 +40,21 @@ class Locks:
     def are_ours(self, ids: Iterable[str]) -> bool:
         return all(id_ in self._ours for id_ in ids)
 
-    def are_known_to_grow(self, ids: Iterable[str]) -> bool:
-        return all(self._ours.get(id_) is Aim.MORE for id_ in ids)
+    def may_be_stopped(self, name: str) -> bool:
+        """Whether all that lock a service's app are ours, and only wait for tasks to run."""
+        waits = {Aim.MORE} if self._ledger.standing(name).stopping else {Aim.MORE, Aim.FEWER}
+        return all(self._ours.get(id_) in waits for id_ in self._ledger.locks(name))
 
     async def of_others(self, name: str) -> list[Deployment]:
-        """Those of others that lock a service's app now. What an earlier Beaufort has asked for is ours from now on."""
+        """Those of others that lock a service's app now. What only scales what a Beaufort has made is ours from now on."""
         ids = [id_ for id_ in self._ledger.locks(name) if id_ not in self._ours]
         if not ids:
             return []
         listed = await self._marathons.ask("GET", "/v2/deployments", list[Deployment])
         found = [each for each in listed if each.id in ids]
-        standing = self._ledger.standing(name)
         for each in found:
             if each.only_scales and self._ledger.have_made(each.affected_apps):
-                self.made(each.id, Aim.FEWER if standing.stopping else Aim.MORE)
+                self.made(each.id, Aim.FEWER)
         return [each for each in found if each.id not in self._ours]
 
     async def stop(self, name: str) -> None:

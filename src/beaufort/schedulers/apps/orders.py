@@ -198,7 +198,7 @@ class Orders:
                 raise SchedulerError(f"{name}: {app} is locked by the deployment {others[0].words} of others")
         else:
             fewer = order.count < self._ledger.standing(name).wanted
-            if self._locks.are_known_to_grow(self._ledger.locks(name)) and (fewer or _now() >= order.since + SLOW):
+            if self._locks.may_be_stopped(name) and (fewer or _now() >= order.since + SLOW):
                 await self._locks.stop(name)
             await self._pend(order)
             return
