@@ -369,6 +369,17 @@ def test_what_can_not_be_named_yet_holds_its_room() -> None:
     assert counts(found) == (1, 0, 2)
 
 
+def test_what_was_named_and_has_been_replaced_holds_its_room() -> None:
+    """It ended by itself before it was told to, and nobody was told to take back its successor."""
+    found = ledger()
+    older = found.mark()
+    found.ask("web", 1, ["web.2"], 1)
+    found.see([app(2, task(1))], (), older, 0.0)
+    assert counts(found) == (1, 0, 1)
+    found.see([app(2, task(1))], (), found.mark(), 0.0)
+    assert counts(found) == (1, 1, 0)
+
+
 def test_what_waits_for_a_lock_is_counted_as_starting() -> None:
     found = ledger()
     found.ask("web", 0, ["web.1", "web.2"])

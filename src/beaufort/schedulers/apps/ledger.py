@@ -123,8 +123,10 @@ class Ledger:
         wanted = there if name in self.lacking else each.wanted
         current = wanted if asked is None else asked.count
         running = min(each.running, current)
-        # What has been accepted here and not yet by Marathon goes on to hold what it holds.
-        going = max(there, 0 if asked is None else wanted if asked.stamp is None else asked.left)
+        # What was accepted and is not seen yet goes on to hold what it holds: a task that was named may have been replaced.
+        going = there
+        if asked is not None:
+            going = max(there, wanted if asked.stamp is None else max(asked.left, wanted - each.stopping))
         staying = each.serving[max(0, there - current) :]
         return Counts(
             running=running,
