@@ -51,6 +51,7 @@ class Marathon:
     """
 
     launch_options: ClassVar[type] = MarathonLaunch
+    alone: ClassVar[tuple[str, ...]] = ("app", "label")
     chooses: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
