@@ -161,8 +161,8 @@ def _shared(contents: Contents, services: Iterable[Service | None], top: Place) 
     """What two services name, and only one can have."""
     alone: tuple[str, ...] = () if contents.scheduler is None else getattr(contents.scheduler.plugin, "alone", ())
     named: dict[tuple[str, object], str] = {}
-    for service in services:
-        for key in alone if service is not None else ():
+    for service in filter(None, services):
+        for key in alone:
             value = getattr(service.launch.options, key, None)
             first = service.name if value is None else named.setdefault((key, value), service.name)
             if first != service.name:

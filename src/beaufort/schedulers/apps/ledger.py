@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from beaufort.constraints import Constraint, understood
 from beaufort.model import Counts, Node, Service
 from beaufort.schedulers.apps.answers import App, Event, Queued
 from beaufort.schedulers.apps.departed import Departed
@@ -137,6 +138,11 @@ class Ledger:
             on=each.on,
             since=since(staying),
         )
+
+    def constraints(self) -> dict[str, tuple[Constraint, ...]]:
+        """By service, of the apps that others have made: what of them can be understood here."""
+        theirs = [(name, app) for name, apps in self._apps.items() for app in apps if not is_made(app)]
+        return {name: understood(app.constraints) for name, app in theirs}
 
     def on(self) -> dict[str, Mapping[str, int]]:
         """Service -> node -> how many are there."""
