@@ -98,6 +98,19 @@ async def test_the_constraints_of_apps_of_others_are_told_too() -> None:
                     break
 
 
+async def test_an_app_that_another_service_has_is_told(stage: MarathonStage, others: Client) -> None:
+    await others.made("PUT", "/v2/apps/shop/web", THEIRS)
+    web, again = stage.found("web", app="/shop/web"), stage.found("again", label="team=shop")
+    made, same = stage.service("made"), stage.found("same", app="/beaufort/one/made")
+    async with stage.scheduler() as scheduler, watching(scheduler, web, again, made, same):
+        await bring(scheduler, web, 1)
+        with pytest.raises(Rejected, match=r"^again: the app with the label team=shop is that of web$"):
+            await scheduler.scale(again, 1)
+        await bring(scheduler, made, 1)
+        with pytest.raises(Rejected, match=r"^same: the app /beaufort/one/made is that of made$"):
+            await scheduler.scale(same, 1)
+
+
 # Apps of our making.
 
 

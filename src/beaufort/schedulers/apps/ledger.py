@@ -221,6 +221,16 @@ class Ledger:
             return self.adopted[app.id]
         return next((self.labelled[label] for label in app.labels.items() if label in self.labelled), None)
 
+    def taken(self, service: Service) -> str:
+        """The service that has the app that this one names, or nothing."""
+        launch = said(service)
+        key, _, value = (launch.label or "").partition("=")
+        for name, apps in self._apps.items():
+            for app in apps:
+                if name != service.name and (app.id == launch.app or (key and app.labels.get(key) == value)):
+                    return name
+        return ""
+
     def see(self, apps: Iterable[App], queue: Iterable[Queued], mark: int, now: float) -> None:
         """All apps that may be ours, and what waits of them."""
         before, self._apps = self._apps, {}
