@@ -12,6 +12,7 @@ from typer.main import get_command
 
 import beaufort
 from beaufort.cli import app
+from beaufort.machines import SimulatedLaunch
 from beaufort.reading.signature import Signature
 from beaufort.registry import DEMAND, POLICIES, SCHEDULERS, Registry
 from beaufort.schedulers.cluster.launch import SwarmLaunch
@@ -39,6 +40,7 @@ def blocks(page: Path, language: str) -> list[str]:
         pytest.param(Signature(DockerLaunch).keys, id="a service on a Docker Engine"),
         pytest.param(Signature(MesosLaunch).keys, id="a service on Mesos"),
         pytest.param(Signature(SwarmLaunch).keys, id="a service on a Docker Swarm"),
+        pytest.param(Signature(SimulatedLaunch).keys, id="a service in a simulated cluster"),
     ],
 )
 def test_every_key_is_in_a_table(keys: dict[str, object]) -> None:
