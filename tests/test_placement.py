@@ -82,9 +82,9 @@ def test_those_that_leave_leave_room_of_their_size_only() -> None:
     place = placement((Node("a", Resources(cpu=0.5)), Node("b", Resources(cpu=0.5))))
     trial = place.trial()
     small, large = place.kinds.numbers[0], place.kinds.numbers[1]
-    trial.leave(0, 2, [])
+    trial.leave(0, 2, {})
     assert trial.place_later(large, 1) == 0
-    trial.leave(1, 1, [])
+    trial.leave(1, 1, {})
     assert trial.place_later(small, 3) == 3
     assert trial.place_later(small, 3) == 1
     assert trial.place_later(small, 1) == 0
@@ -131,9 +131,9 @@ def test_room_of_those_who_leave_elsewhere_is_nothing_to_who_may_not_be_there() 
     place = Placement((SMALL, LARGE, NOTHING), nodes, reach)
     trial = place.trial()
     small, _, nothing = place.kinds.numbers
-    trial.leave(1, 1, [1])
+    trial.leave(1, 1, {1: 1})
     assert trial.place_later(small, 1) == 0
-    trial.leave(1, 1, [1, 0])
+    trial.leave(1, 1, {1: 1, 0: 1})
     assert trial.place_later(small, 3) == 2
     trial.leave_node(0, 1, 1)
     assert trial.place_later(small, 1) == 0
