@@ -47,8 +47,8 @@ class SwarmRun(Run):
         super().__init__(self.config)
 
     def watch(self, name: str) -> None:
-        """Follow a machine's event log from now on."""
-        self.meters[name] = Meter(self.swarm.engines[name], f"beaufort.deployment={self.deployment}")
+        """Follow a machine's event log from now on: all that Swarm starts there, whoever has asked for it."""
+        self.meters[name] = Meter(self.swarm.engines[name], "com.docker.swarm.task.id")
         self.meters[name].follow()
 
     @property

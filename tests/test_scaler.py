@@ -26,7 +26,7 @@ from beaufort.model import (
 from beaufort.policies.constant import Constant
 from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
-from beaufort.protocols import View
+from beaufort.protocols import Policy, View
 from beaufort.scaler import Scaler, Scope
 from beaufort.standing import paces
 from play import HIGH, LOW, PER_ONE, SWIFT, Play, running, scope, slots
@@ -151,7 +151,7 @@ def test_nobody_goes_for_who_waits_for_several_to_leave_one_node() -> None:
         Service("near", 2, settling=SWIFT, resources=Resources(cpu=0.5)),
         Service("rest", 3, settling=SWIFT, resources=ONE),
     )
-    policies = {"web": PerContainer(target=1.0), "near": Remainder(), "rest": Remainder()}
+    policies: Mapping[str, Policy] = {"web": PerContainer(target=1.0), "near": Remainder(), "rest": Remainder()}
     play = Play(Scope(services, policies))
     play.nodes = (Node("a", Resources(cpu=2)), Node("b", Resources(cpu=4)))
     play.reach = {name: Reach(frozenset({"a"}), {}, "zone LIKE a") for name in ("web", "near")}
