@@ -43,9 +43,9 @@ bench: page
 	@echo "== reaction --scheduler docker"; \
 	if command -v dockerd >/dev/null; then $(BIN)/python benchmarks/reaction.py --scheduler docker $(ARGS); \
 	else echo "left out: dockerd is not installed"; fi
-	@echo "== reaction --scheduler mesos"; \
-	if command -v tini >/dev/null && command -v g++ >/dev/null; then $(BIN)/python benchmarks/reaction.py --scheduler mesos $(ARGS); \
-	else echo "left out: a Mesos can't be made here"; fi
+	@for each in mesos marathon; do echo "== reaction --scheduler $$each"; \
+	if command -v tini >/dev/null && command -v g++ >/dev/null; then $(BIN)/python benchmarks/reaction.py --scheduler $$each $(ARGS); \
+	else echo "left out: a Mesos can't be made here"; fi; done
 
 pictures: page
 	@$(BIN)/python docs/make_pictures.py

@@ -1,4 +1,5 @@
-"""The value types that everything else passes around: frozen, slotted, checked where they are made.
+"""The value types that everything else passes around: frozen, slotted, checked where they are made. Those that a decision
+makes for every service are structs, which are made in a tenth of the time.
 
 Times are float seconds, memory is bytes, cpu is cores. A count is a whole number of containers.
 This module imports nothing of ours and decides nothing.
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 __all__ = [
     "EMPTY",
@@ -388,8 +391,7 @@ class Container:
     node: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """A policy's answer: how many containers it would like, unrounded, and why.
 
     ``memory`` is whatever the policy wants to see again next time (``View.memory``): a bounded, immutable value.
@@ -402,8 +404,7 @@ class Wish:
     remainder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True):
     """The wish of one service after settling, as if the service were alone."""
 
     service: str
@@ -412,8 +413,7 @@ class Desired:
     remainder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """What the pool allows one service."""
 
     service: str
