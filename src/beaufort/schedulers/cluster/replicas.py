@@ -69,7 +69,8 @@ class Replicas:
         if count <= self._ledger.standing(service.name).current:
             await self._bring(service, None)
         else:
-            with self._turns.taken(service.priority) as turn:
+            reach = self._ledger.reach.get(service.name)
+            with self._turns.taken(service.priority, reach and reach.nodes) as turn:
                 await turn.come()
                 await self._bring(service, turn)
 

@@ -1,11 +1,11 @@
-"""Turns: who is served first gets its nodes first. Swarm knows no priorities, and could give a node that only one service
-may use to another that may be anywhere.
+"""Turns: who may not be anywhere gets its nodes before those who are served later. Swarm knows no priorities, and could give
+others the only nodes that it may use.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -17,18 +17,21 @@ LONGEST = 2.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turn:
-    """Of one service that grows. ``before``: those whom it lets go first. ``placed``: it has its nodes, or will get none."""
+    """Of one service that grows. ``nodes``: those that it may use, None for all. ``placed``: it has its nodes, or will get
+    none. ``before``: the same of those whom it lets go first.
+    """
 
     priority: int
-    before: Sequence[Turn]
+    nodes: Set[str] | None
+    before: Sequence[asyncio.Event]
     placed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def come(self) -> None:
         """Returns when all have their nodes that are before it, or after a while."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST):
-                for each in self.before:
-                    await each.placed.wait()
+                for placed in self.before:
+                    await placed.wait()
 
 
 class Turns:
@@ -38,9 +41,13 @@ class Turns:
         self._growing: list[Turn] = []
 
     @contextmanager
-    def taken(self, priority: int) -> Iterator[Turn]:
-        """Lets those go first that are there already, but for lower priorities."""
-        turn = Turn(priority, [each for each in self._growing if each.priority <= priority])
+    def taken(self, priority: int, nodes: Set[str] | None) -> Iterator[Turn]:
+        """Lets those go first that are there already and may use only some nodes, but for lower priorities and for those
+        whose nodes it may not use itself.
+        """
+        earlier = [each for each in self._growing if each.priority <= priority and each.nodes is not None]
+        before = [each.placed for each in earlier if nodes is None or nodes & (each.nodes or set())]
+        turn = Turn(priority, nodes, before)
         self._growing.append(turn)
         try:
             yield turn
