@@ -5,7 +5,7 @@ others the only nodes that it may use.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ class Turn:
     """
 
     priority: int
-    nodes: Set[str] | None
+    nodes: frozenset[str] | None
     before: Sequence[asyncio.Event]
     placed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -41,12 +41,12 @@ class Turns:
         self._growing: list[Turn] = []
 
     @contextmanager
-    def taken(self, priority: int, nodes: Set[str] | None) -> Iterator[Turn]:
+    def taken(self, priority: int, nodes: frozenset[str] | None) -> Iterator[Turn]:
         """Lets those go first that are there already and may use only some nodes, but for lower priorities and for those
         whose nodes it may not use itself.
         """
         earlier = [each for each in self._growing if each.priority <= priority and each.nodes is not None]
-        before = [each.placed for each in earlier if nodes is None or nodes & (each.nodes or set())]
+        before = [each.placed for each in earlier if nodes is None or nodes & (each.nodes or frozenset())]
         turn = Turn(priority, nodes, before)
         self._growing.append(turn)
         try:
