@@ -70,7 +70,7 @@ class Replicas:
             await self._bring(service, None)
         else:
             reach = self._ledger.reach.get(service.name)
-            with self._turns.taken(service.priority, reach and reach.nodes) as turn:
+            with self._turns.taken(service.priority, None if reach is None else reach.nodes) as turn:
                 await turn.come()
                 await self._bring(service, turn)
 
