@@ -210,7 +210,7 @@ def test_strangers_are_turned_out_and_growth_waits_for_them() -> None:
     play = Play(old=running(2))
     assert play.step({"high": 1}) == {"old": (2, 0)}
     assert play.why("old") == "is not in the configuration"
-    assert play.granted("high").endswith("gets 1: 1 of them wait for room, 2 held by old stopping")
+    assert play.granted("high").endswith("gets 1: 1 of them waits for room, 2 held by old stopping")
     assert play.see() == {}
     assert play.see(accepted=["old"], old=running(0, stopping=2)) == {}
     assert play.see(old=NO_COUNTS) == {"high": (0, 1)}

@@ -27,6 +27,21 @@ def test_a_taken_port_is_told_and_the_next_free_one_is_used() -> None:
             assert port < bound.getsockname()[1] <= port + 100
 
 
+async def test_an_answer_is_sent_at_once() -> None:
+    """Else the body of an answer waits until its head has been acknowledged: 40 ms for who asks again and again."""
+    asked = asyncio.get_running_loop().create_future()
+
+    def opened(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    bound = Listening(listen="127.0.0.1:0").bind()
+    async with await asyncio.start_server(opened, sock=bound):
+        _, writer = await asyncio.open_connection(*bound.getsockname())
+        assert await asked
+        writer.close()
+
+
 async def test_a_taken_port_is_said_aloud() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

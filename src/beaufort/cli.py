@@ -58,7 +58,9 @@ def check(file: ConfigFile, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"good": not faults, "faults": faults}))
     elif not faults:
-        typer.echo(f"{file}: good ({len(config.scope.services)} services)")
+        from beaufort.wording import counted
+
+        typer.echo(f"{file}: good ({counted(len(config.scope.services), 'service')})")
     else:
         for fault in faults:
             typer.echo(fault, err=True)

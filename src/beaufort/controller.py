@@ -42,6 +42,7 @@ from beaufort.protocols import (
 )
 from beaufort.scaler import Scaler, Scope
 from beaufort.standing import Standing, paces
+from beaufort.wording import counted, listed
 
 __all__ = ["Controller", "Maker", "Setup"]
 
@@ -131,7 +132,7 @@ class Controller:
         with self.journal:
             async with self._scheduler:
                 self.journal.configured(None, self._setup.document, self._setup.scope.holds)
-                self.report("started", f"{len(self._services)} services" + (", dry run" if self.dry_run else ""))
+                self.report("started", counted(len(self._services), "service") + (", dry run" if self.dry_run else ""))
                 self._tell_what_is_ignored()
                 await self._work()
                 if self._clearing and not self.dry_run:
@@ -177,13 +178,13 @@ class Controller:
         """Leave a service as it is, in one direction or both, until a time (seconds since the epoch) or ``resume``."""
         self.check_known(service)
         self._pauses[service] = Pause(direction, until)
-        self.report("paused", f"{direction}" + ("" if until is None else f" until {until:.0f}"), service)
+        self.report("paused", f"{direction}" + ("" if until is None else f" until {clock.told(until)}"), service)
         self._wake.set()
 
     def check_known(self, service: str) -> None:
         """Raises BeaufortError for a service that is not there."""
         if service not in self._services:
-            raise BeaufortError(f"{service}: there is no such service; there are {', '.join(sorted(self._services))}")
+            raise BeaufortError(f"{service}: there is no such service; there are {listed(self._services, 10)}")
 
     def resume(self, service: str) -> None:
         """End the pause of a service, if there is one."""
@@ -198,7 +199,7 @@ class Controller:
         self._services = {service.name: service for service in setup.scope.services}
         self._pauses = {name: pause for name, pause in self._pauses.items() if name in self._services}
         self.journal.configured(now, setup.document, setup.scope.holds)
-        self.report("reconfigured", f"{len(self._services)} services")
+        self.report("reconfigured", counted(len(self._services), "service"))
         self._tell_what_is_ignored()
         self._close()
         self._wake.set()

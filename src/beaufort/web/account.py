@@ -10,6 +10,7 @@ from beaufort.model import NO_COUNTS, Counts, Service
 from beaufort.standing import Standing, paces
 from beaufort.web.answers import Account, Change, DecisionRecord, Move, Stage
 from beaufort.web.observer import Observer
+from beaufort.wording import figure
 
 __all__ = ["account"]
 
@@ -33,7 +34,7 @@ def account(observer: Observer, name: str) -> Account:
 
 
 def _line(stage: Stage) -> str:
-    count = "" if stage.count is None else f"{stage.count:g}"
+    count = "" if stage.count is None else figure(stage.count)
     return f"{stage.stage:<8}{count:>6}  {stage.reason}"
 
 
@@ -74,7 +75,7 @@ def _granted(standing: Standing) -> Stage:
         return Stage(stage="granted", count=None, reason="not decided yet")
     reason = standing.lack or ("all of it" if standing.granted >= standing.most else "less than it may have")
     if standing.waiting:
-        reason += f"; {standing.waiting} wait for room"
+        reason += f"; {standing.waiting} {'waits' if standing.waiting == 1 else 'wait'} for room"
     return Stage(stage="granted", count=standing.granted, reason=reason)
 
 
