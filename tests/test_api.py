@@ -292,7 +292,7 @@ async def test_a_pause_ends_by_its_time(played: Stage) -> None:
     await played.client.post("/v1/services/web/pause", json={"until": clock.now() + 0.2})
     await push(played, web=4)
     await played.settled(web=4)
-    assert [event.kind for event in played.events if event.service == "web"].count("resumed") == 1
+    assert [event.detail for event in played.events if event.kind == "resumed"] == ["its time is over"]
 
 
 async def test_limits_hold_until_the_configuration_changes(played: Stage) -> None:
@@ -307,6 +307,15 @@ async def test_limits_hold_until_the_configuration_changes(played: Stage) -> Non
     assert answer.status_code == 200
     assert (await service(played, "web"))["overrides"] == {}
     await played.settled(web=5)
+
+
+async def test_a_change_of_limits_is_no_new_sample(played: Stage) -> None:
+    await push(played, web=3)
+    await played.settled(web=3)
+    await played.client.patch("/v1/services/web", json={"max": 2})
+    await played.settled(web=2)
+    told = (await played.client.get("/v1/services/web")).json()["samples"]
+    assert [each["value"] for each in told] == [3.0]
 
 
 async def test_limits_are_given_back(played: Stage) -> None:

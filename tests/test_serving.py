@@ -81,7 +81,7 @@ def test_sigint_ends_it_and_sighup_swaps_the_configuration(tmp_path: Path) -> No
     with running(tmp_path, CONFIG) as api:
         api.config.write_text(json.dumps({**CONFIG, "services": {"web": CONFIG["services"]["web"]}}))
         api.process.send_signal(signal.SIGHUP)
-        assert api.wait_for("reconfigured")["detail"] == "1 services"
+        assert api.wait_for("reconfigured")["detail"] == "1 service"
         assert [each["name"] for each in api.get("/v1/services")["services"]] == ["web"]
         api.process.send_signal(signal.SIGINT)
         assert api.process.wait(10) == 0

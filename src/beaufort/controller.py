@@ -186,10 +186,10 @@ class Controller:
         if service not in self._services:
             raise BeaufortError(f"{service}: there is no such service; there are {listed(self._services, 10)}")
 
-    def resume(self, service: str) -> None:
+    def resume(self, service: str, why: str = "by request") -> None:
         """End the pause of a service, if there is one."""
         if self._pauses.pop(service, None) is not None:
-            self.report("resumed", "by request", service)
+            self.report("resumed", why, service)
             self._wake.set()
 
     def reconfigure(self, setup: Setup) -> None:
@@ -276,7 +276,7 @@ class Controller:
             self._scaler.look_again()
             self._resync_at = now + self._setup.resync
         for name in [name for name, pause in self._pauses.items() if not pause.holds(now)]:
-            self.resume(name)
+            self.resume(name, "its time is over")
         samples, outcomes, pauses = self._samples, self._outcomes, dict(self._pauses)
         self._samples, self._outcomes = {}, []
         began = time.perf_counter()

@@ -46,7 +46,9 @@ class Chronicle:
         """A step was made, and acted on at ``now``. Returns its record, if it changed something."""
         self.steps += 1
         for name, samples in step.given.samples.items():
-            self.samples.setdefault(name, deque(maxlen=SAMPLES)).extend(samples)
+            kept = self.samples.setdefault(name, deque(maxlen=SAMPLES))
+            # The newest one is given again when the configuration has changed.
+            kept.extend(samples[1:] if kept and kept[-1] == samples[0] else samples)
         self.reactions.take(step, decision, now)
         if not step.granted and not step.actions:
             return None
