@@ -262,7 +262,9 @@ async def test_long_numbers_are_short_in_words_and_whole_in_data(played: Stage) 
     why = (await played.client.get("/v1/services/web/explain")).json()
     assert why["stages"][0]["count"] == 3.83625
     assert "demand    3.84  measured" in why["text"]
-    causes = [cause for each in (await played.client.get("/v1/decisions")).json()["decisions"] for cause in each["causes"]]
+    causes = [
+        cause for each in (await played.client.get("/v1/decisions")).json()["decisions"] for cause in each["causes"]
+    ]
     assert "demand of web 3.84" in causes
 
 
@@ -385,12 +387,18 @@ async def test_a_wrong_configuration_is_refused_with_every_fault(
         pytest.param("POST", "/v1/demand", {"content": b"{"}, 415, "expected application/json", id="no type"),
         pytest.param("POST", "/v1/demand", {"json": [{"service": "web"}]}, 400, "value", id="a value missing"),
         pytest.param("POST", "/v1/demand", {"json": {"service": "web", "value": 1, "x": 1}}, 400, "x", id="unknown"),
-        pytest.param("POST", "/v1/demand", {"json": {"service": "web", "value": -1}}, 400, "0 or more, got -1", id="below zero"),
+        pytest.param(
+            "POST", "/v1/demand", {"json": {"service": "web", "value": -1}}, 400, "0 or more, got -1", id="below zero"
+        ),
         pytest.param("PATCH", "/v1/services/web", {"json": {"max": -1}}, 400, "max", id="a limit below zero"),
         pytest.param("POST", "/v1/services/web/pause", {"json": {"direction": "up"}}, 400, "up", id="no direction"),
-        pytest.param("POST", "/v1/config", {"json": [1]}, 400, "the body: expected an object, got a list", id="no configuration"),
+        pytest.param(
+            "POST", "/v1/config", {"json": [1]}, 400, "the body: expected an object, got a list", id="no configuration"
+        ),
         pytest.param("POST", "/v1/services/web/pause", {}, 400, "a body is needed", id="no body"),
-        pytest.param("POST", "/v1/services/web/pause", {"json": {"until": 5}}, 422, "to come", id="a pause that is over"),
+        pytest.param(
+            "POST", "/v1/services/web/pause", {"json": {"until": 5}}, 422, "to come", id="a pause that is over"
+        ),
     ],
 )
 async def test_errors_are_problems(  # noqa: PLR0917 - the columns of the table

@@ -74,7 +74,9 @@ def test_status_and_top(ask: Ask) -> None:
 
 
 def test_pause_and_resume(api: Running, ask: Ask) -> None:
-    assert ask("pause", "web", "--direction", "out", "--for", "60").stdout == "web is paused: not made larger, for 60 s\n"
+    assert (
+        ask("pause", "web", "--direction", "out", "--for", "60").stdout == "web is paused: not made larger, for 60 s\n"
+    )
     paused = api.get("/v1/services/web")
     assert paused["service"]["paused"]["direction"] == "out"
     assert 50 < paused["service"]["paused"]["until"] - paused["at"] <= 60

@@ -230,9 +230,13 @@ def demo(
         stage = choose(scheduler, {"url": url, "image": image})
         serve = None
         if not no_api:
+            from beaufort.protocols import ConfigError
             from beaufort.web import Listening, serving
 
-            serve = serving(Listening(listen=listen, page=not no_page))
+            listening = Listening(listen=listen, page=not no_page, insecure=True)
+            if not listening.host.is_loopback:
+                raise ConfigError([f"--listen: expected an address of this machine alone for a demo, got {listen}"])
+            serve = serving(listening)
         sys.exit(Demo(stage, containers, duration, seed, trace, as_json, serve).run())
 
 

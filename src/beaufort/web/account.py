@@ -43,7 +43,9 @@ def _stages(standing: Standing, counts: Counts | None, now: float) -> Iterator[S
     if latest is None:
         yield Stage(stage="demand", count=None, reason="none was measured")
     else:
-        yield Stage(stage="demand", count=latest.value, reason=f"measured {figure(round(max(0.0, now - latest.at), 1))} s ago")
+        yield Stage(
+            stage="demand", count=latest.value, reason=f"measured {figure(round(max(0.0, now - latest.at), 1))} s ago"
+        )
     if wish is not None:
         yield Stage(stage="policy", count=None if wish.remainder else wish.count, reason=wish.reason)
     yield Stage(stage="desired", count=desired.count, reason=desired.reason)
