@@ -33,19 +33,19 @@ check: .venv/ready
 	@$(BIN)/python web/build.py --check
 
 # What decides is tested in every branch, by its own tests.
-PURE := constraints packing settle backoff policies workload model victims allocate placement room scaler standby reserve strangers queue rates pd_queue quantity dryrun width wording
+PURE := constraints reach eviction packing settle backoff policies workload model victims allocate placement room scaler standby reserve strangers queue rates pd_queue quantity dryrun width wording
 cover: .venv/ready
 	@$(BIN)/python -m pytest -q --cov=beaufort --cov-report= $(PURE:%=tests/test_%.py)
-	@$(BIN)/coverage report --skip-covered --show-missing --fail-under=100 --include='$(shell echo src/beaufort/{accounts,allocate,backoff,claims,constraints,division,fitting,model,packing,placement,pool,protocols,quantity,reserve,room,scaler,settle,standing,strangers,victims,wording,workload}.py | tr " " ","),src/beaufort/policies/*,src/beaufort/schedulers/engine/width.py'
+	@$(BIN)/coverage report --skip-covered --show-missing --fail-under=100 --include='$(shell echo src/beaufort/{accounts,allocate,backoff,claims,clearing,constraints,crowd,division,eviction,fitting,givers,kinds,model,packing,placement,pool,protocols,quantity,reach,reserve,room,scaler,settle,standing,strangers,trial,victims,wording,workload}.py | tr " " ","),src/beaufort/policies/*,src/beaufort/schedulers/engine/width.py'
 
 bench: page
 	@for each in api decide page placement queue_control reaction rest; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit 1; done
 	@echo "== reaction --scheduler docker"; \
 	if command -v dockerd >/dev/null; then $(BIN)/python benchmarks/reaction.py --scheduler docker $(ARGS); \
 	else echo "left out: dockerd is not installed"; fi
-	@echo "== reaction --scheduler mesos"; \
-	if command -v tini >/dev/null && command -v g++ >/dev/null; then $(BIN)/python benchmarks/reaction.py --scheduler mesos $(ARGS); \
-	else echo "left out: a Mesos can't be made here"; fi
+	@for each in mesos marathon; do echo "== reaction --scheduler $$each"; \
+	if command -v tini >/dev/null && command -v g++ >/dev/null; then $(BIN)/python benchmarks/reaction.py --scheduler $$each $(ARGS); \
+	else echo "left out: a Mesos can't be made here"; fi; done
 
 pictures: page
 	@$(BIN)/python docs/make_pictures.py

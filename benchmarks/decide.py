@@ -70,7 +70,7 @@ class Fleet:
         cpu = sum(CPU[i % len(CPU)] * base / TARGET for i, base in enumerate(self._base)) / load
         self.world = World([Node(f"n{i}", _size(cpu / nodes)) for i in range(nodes)])
         policies = {name: PerContainer(target=TARGET) for name in self.services}
-        self._scaler = Scaler(Scope(tuple(self.services.values()), policies), at_rest=True)
+        self._scaler = Scaler(Scope(tuple(self.services.values()), policies, chooses=True), at_rest=True)
         self._outcomes: list[Outcome] = []
         self._phase = 0
         self.cluster = self._look()
@@ -98,7 +98,7 @@ class Fleet:
         for action in decision.actions:
             error = None
             try:
-                self.world.scale(self.services[action.service], action.target)
+                self.world.scale(self.services[action.service], action.target, off=action.off)
             except SchedulerError as raised:
                 error = type(raised).__name__
             self._outcomes.append(Outcome(self.now, action.service, action.target, error))

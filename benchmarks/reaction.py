@@ -15,7 +15,7 @@ from pathlib import Path
 
 from trial import Plan
 
-SCHEDULERS = ("docker", "local", "mesos", "swarm")
+SCHEDULERS = ("docker", "local", "marathon", "mesos", "swarm")
 
 
 def main() -> None:

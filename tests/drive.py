@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from heapq import heappop, heappush
 
-from beaufort.model import Action, Cluster, Counts, Decision, Outcome, Sample, Service
+from beaufort.model import Action, Cluster, Counts, Decision, Node, Outcome, Sample, Service
 from beaufort.protocols import HEARTBEAT, NoRoom, SchedulerError, Unreachable
 from beaufort.scaler import Scaler, Scope
 from beaufort.schedulers.simulated import Simulated
@@ -50,8 +50,7 @@ class Drive:
         self.now = plot.begin
         self._observers = observers
         self._kills = kills
-        self._steps = 0
-        self._asked = 0
+        self._steps = self._asked = self._joined = 0
         for name, count in plot.found.items():
             with suppress(NoRoom):
                 self.world.scale(self.service(name), count)
@@ -72,7 +71,7 @@ class Drive:
         """A new controller, which knows the plot's configuration and nothing else. What was under way is lost."""
         plot = self.plot
         self.scaler = Scaler(
-            Scope(plot.services, plot.policies, plot.capacity, plot.quotas, plot.bands, Simulated.holds)
+            Scope(plot.services, plot.policies, plot.capacity, plot.quotas, plot.bands, Simulated.holds, plot.chooses)
         )
         self.cluster: Cluster | None = None
         self.rejected: set[str] = set()
@@ -180,7 +179,7 @@ class Drive:
         before = self.counts(action.service).current
         error: SchedulerError | None = None
         try:
-            self.world.scale(self.service(action.service), action.target, action.standby)
+            self.world.scale(self.service(action.service), action.target, action.standby, action.off)
         except SchedulerError as raised:
             error = raised
         if self.world.changed:
@@ -232,7 +231,12 @@ class Drive:
     def _rebuild(self, happening: Lose | Join) -> None:
         nodes = self.world.nodes
         if isinstance(happening, Join) and len(nodes) < 4:
-            self.world.add_node(replace(self.plot.nodes[0], name=f"joined-{self.now:g}-{len(nodes)}"))
+            self._joined += 1
+            self.world.add_node(self._joining(f"joined-{self._joined}"))
         elif isinstance(happening, Lose) and len(nodes) > 1:
             self.world.lose_node(nodes[happening.node % len(nodes)].name)
         self._read_at = self.now
+
+    def _joining(self, name: str) -> Node:
+        first = self.plot.nodes[0]
+        return replace(first, name=name, labels={**first.labels, "@hostname": name})

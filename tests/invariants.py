@@ -6,11 +6,13 @@ The world may have been driven by the Scaler alone or by the real controller: ei
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from beaufort.model import Band, Counts, Decision, Service
+from beaufort.machines import constraints
+from beaufort.model import Band, Counts, Decision, Node, Service
 from beaufort.policies.remainder import Remainder
 from beaufort.world import World
 from plots import Plot
@@ -21,7 +23,9 @@ __all__ = [
     "assert_granted",
     "assert_minimums_first",
     "assert_nobody_waits",
+    "assert_nobody_waits_on_a_node",
     "assert_still",
+    "assert_within_reach",
     "exceeded",
     "share_a_band",
     "wanted",
@@ -155,7 +159,83 @@ def wanted(stage: Stage, service: Service) -> float:
     return stage.last.desired[service.name].count
 
 
+# What nodes there are for whom.
+
+
+def open_nodes(stage: Stage, service: Service) -> dict[str, Node]:
+    """The nodes that may take one more of a service whatever room they have, by its constraints."""
+    on = stage.counts(service.name).on
+    found = {node.name: node for node in stage.world.nodes}
+    for rule in constraints(service):
+        values = {name: node.labels.get(rule.field) for name, node in found.items()}
+        there = Counter(dict.fromkeys(values.values(), 0))
+        for node in stage.world.nodes:
+            there[node.labels.get(rule.field)] += on.get(node.name, 0)
+        most = {"UNIQUE": 1, "MAX_PER": int(rule.value) if rule.operator == "MAX_PER" else 0}.get(rule.operator)
+        found = {
+            name: node
+            for name, node in found.items()
+            if (
+                there[values[name]] < most
+                if most is not None
+                else (values[name] == rule.value) == (rule.operator == "LIKE")
+            )
+        }
+    return found
+
+
+def free_without(stage: Stage, node: Node, service: Service) -> dict[str, float]:
+    """What of a node is free if all have gone from there that give way to a service, beyond their minimums."""
+    free = dict(node.capacity.items())
+    for other in stage.services.values():
+        here, kept = stage.counts(other.name).on.get(node.name, 0), stage.counts(other.name).current
+        goes = min(here, max(0, kept - other.min)) if other != service and gives(stage, other, service) else 0
+        for name in free:
+            free[name] -= other.size.get(name) * (here - goes)
+    return free
+
+
 # What holds at rest.
+
+
+def assert_nobody_waits_on_a_node(stage: Stage) -> None:
+    """Who has less than it wants would not fit on any node that it may use, if all that are served after it went from
+    there down to their minimums; or it may have no more by a quota, or by the totals.
+    """
+    have = current(stage)
+    for name, service in stage.services.items():
+        if have[name] >= wanted(stage, service) or name in stage.rejected or in_a_band(stage, service):
+            continue
+        kept = {
+            other.name: min(have[other.name], other.min) if gives(stage, other, service) else have[other.name]
+            for other in stage.services.values()
+        }
+        if not fits(stage, service, kept):
+            continue
+        for node in open_nodes(stage, service).values():
+            free = free_without(stage, node, service)
+            room = all(service.size.get(resource) <= amount + 1e-9 for resource, amount in free.items())
+            assert not room, f"{name} waits, though {node.name} could have room: {have}, {stage.last.desired}"
+
+
+def in_a_band(stage: Stage, service: Service) -> bool:
+    return any(not band.preemptible and band.first <= service.priority <= band.last for band in stage.plot.bands)
+
+
+def assert_within_reach(stage: Stage) -> None:
+    """Each is where its constraints allow, and not more of it."""
+    for name, service in stage.services.items():
+        on = stage.counts(name).on
+        for rule in constraints(service):
+            there: Counter[str | None] = Counter()
+            for node in stage.world.nodes:
+                there[node.labels.get(rule.field)] += on.get(node.name, 0)
+            for value, count in there.items():
+                match rule.operator:
+                    case "LIKE" | "UNLIKE":
+                        assert not count or (value == rule.value) == (rule.operator == "LIKE"), f"{name}: {rule}, {on}"
+                    case _:
+                        assert count <= int(rule.value or 1), f"{name}: {rule}, {on}"
 
 
 def assert_minimums_first(stage: Stage) -> None:

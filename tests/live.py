@@ -11,7 +11,7 @@ from typing import Any
 
 from beaufort import clock
 from beaufort.controller import Controller
-from beaufort.model import NO_STANDBY, Counts, Decision, Sample, Service, Standby
+from beaufort.model import NO_STANDBY, NOWHERE, Counts, Decision, Sample, Service, Standby
 from beaufort.protocols import NoRoom, Rejected, SourceError
 from beaufort.scaler import Scope
 from beaufort.schedulers.simulated import Simulated
@@ -82,12 +82,14 @@ class Guarded(Simulated):
 
     live: Live
 
-    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
+    async def scale(
+        self, service: Service, count: int, standby: Standby = NO_STANDBY, off: Mapping[str, int] = NOWHERE
+    ) -> None:
         live = self.live
         live.moves.append((live.now, service.name, count))
         before = live.counts(service.name).held
         try:
-            await super().scale(service, count, standby)
+            await super().scale(service, count, standby, off)
         except Rejected:
             live.rejected.add(service.name)
             raise
@@ -112,7 +114,7 @@ class Live:
         for name, count in plot.found.items():
             with suppress(NoRoom):
                 self.world.scale(self.services.get(name) or Service(name, priority=1), count)
-        scope = Scope(plot.services, plot.policies, plot.capacity, plot.quotas, plot.bands)
+        scope = Scope(plot.services, plot.policies, plot.capacity, plot.quotas, plot.bands, chooses=plot.chooses)
         self._setup = Setup(scope, self.voices, self.scheduler)
 
     @property

@@ -27,6 +27,10 @@ class Clock:
     def now(self) -> float:
         return self._epoch + self._loop.time()
 
+    def leap(self, seconds: float) -> None:
+        """So much later it is, all of a sudden, by all that is told; nothing comes sooner for it."""
+        self._epoch += seconds
+
     def soon(self, what: Callable[[], None]) -> None:
         self._keep(self._loop.call_soon, what)
 

@@ -72,7 +72,8 @@ class Task:
 class Memory:
     """``programs``: app id -> what its tasks do, where it is not ``program``. ``allocation``: seconds between offers.
 
-    ``declined``: how many offers were. ``peak`` is the most tasks of an app that there were at once, starting and stopping ones included.
+    ``declined``: how many offers were. ``peak`` is the most tasks of an app that there were at once, starting and stopping
+    ones included, ``most`` that of all apps together.
     """
 
     def __init__(self, *nodes: Node, allocation: float = 1.0, program: Program | None = None) -> None:
@@ -80,7 +81,7 @@ class Memory:
         self.program = program or Program()
         self.programs: dict[str, Program] = {}
         self.peak: Counter[str] = Counter()
-        self.declined = 0
+        self.most = self.declined = 0
         self._allocation = allocation
         self._tasks: dict[str, Task] = {}
         self._allocating = False
@@ -154,6 +155,7 @@ class Memory:
         app = task.app.id
         self._tasks[task.id] = task
         self.peak[app] = max(self.peak[app], len(self.tasks(app)))
+        self.most = max(self.most, len(self._tasks))
         self._later(task, task.program.start / 2, lambda: self._enter(task, "TASK_STARTING"))
         self._later(task, task.program.start, lambda: self._run(task))
 

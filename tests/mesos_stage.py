@@ -37,6 +37,9 @@ class MesosStage:
         launch = Launch(command, None, {"A": "=b"}, grace, MesosLaunch(**options))
         return Service(name, priority=1, resources=resources, launch=launch)
 
+    def apart(self, name: str) -> Service:
+        return self.running(name, "sleep", "1000", constraints=("@agent UNIQUE",))
+
     def shell(self, name: str, script: str, **options: Any) -> Service:
         """Runs a script, in which ``$SAY`` tells that it has come so far (see ``settled``)."""
         return self.running(name, "sh", "-c", script.replace("$SAY", f"printf x > {self._fifo.path}"), **options)

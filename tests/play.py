@@ -11,6 +11,7 @@ from beaufort.model import (
     Node,
     Outcome,
     Pause,
+    Reach,
     Resources,
     Sample,
     Service,
@@ -50,6 +51,7 @@ class Play:
         self.now = 1000.0
         self.counts: dict[str, Counts] = dict(counts)
         self.nodes: tuple[Node, ...] = ()
+        self.reach: Mapping[str, Reach] = {}
         self.cluster: Cluster | None = Cluster(self.now, dict(counts))
         self.decision = Decision(0.0, {}, {}, (), {})
 
@@ -68,7 +70,7 @@ class Play:
         """A step with a new snapshot, and what was accepted before it."""
         self.now += after
         self.counts |= counts
-        self.cluster = Cluster(self.now, dict(self.counts), self.nodes)
+        self.cluster = Cluster(self.now, dict(self.counts), self.nodes, self.reach)
         return self.step(outcomes=[self.outcome(name) for name in accepted])
 
     def outcome(self, name: str, error: str | None = None, detail: str = "") -> Outcome:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from hypothesis import strategies as st
 
 from beaufort.behaviour import Behaviour, Delay
-from beaufort.model import NO_STANDBY, Band, Fallback, Node, RateLimit, Resources, Service, Settling, Standby
+from beaufort.machines import SimulatedLaunch
+from beaufort.model import NO_STANDBY, Band, Fallback, Launch, Node, RateLimit, Resources, Service, Settling, Standby
 from beaufort.policies.constant import Constant
 from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
@@ -97,7 +98,7 @@ class Plot:
     ``capacity`` is the configured one; empty is what the scheduler reports. ``found`` is what runs at the beginning.
     An action takes ``latency`` seconds to be answered, and with ``late`` as long to be done; a change is seen by the
     controller within ``batch`` seconds. With ``crossing`` a snapshot is taken just before each answer comes, and both
-    are told together.
+    are told together. ``chooses``: whether the scheduler can be told from which nodes containers are to go.
     """
 
     services: tuple[Service, ...]
@@ -115,8 +116,21 @@ class Plot:
     crossing: bool = False
     script: tuple[tuple[float, Happening], ...] = ()
     begin: float = 0.0
+    chooses: bool = True
 
 
+rules = st.sampled_from(
+    [
+        None,
+        SimulatedLaunch(constraints=("zone LIKE a",)),
+        SimulatedLaunch(constraints=("zone UNLIKE a",)),
+        SimulatedLaunch(constraints=("@hostname UNIQUE",)),
+        SimulatedLaunch(constraints=("zone MAX_PER 2",)),
+        SimulatedLaunch(constraints=("zone LIKE b", "@hostname MAX_PER 2")),
+        SimulatedLaunch(constraints=("zone LIKE nowhere",)),
+    ]
+)
+either = st.booleans()
 indices = st.integers(0, 4)
 gaps = st.sampled_from([0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 61.0])
 short_gaps = st.sampled_from([0.1, 0.2, 0.5, 1.0, 3.0])
@@ -239,17 +253,24 @@ def plots(
     pace: Pace = Pace.ANY,
     whole: bool = True,
     alike: bool = False,
+    choosing: st.SearchStrategy[bool] = either,
+    ruled: bool = False,
 ) -> Plot:
     """A plot. ``whole``: the pool is one configured total, without nodes; otherwise it is what 1 to 4 nodes report.
-    ``alike``: all containers have one shape.
+    ``alike``: all containers have one shape. ``ruled``: services may have constraints.
     """
     hasty = pace is Pace.HASTY
     shape = draw(shapes) if alike else None
     settling = st.just(MEMORYLESS) if hasty else settling
     chosen = tuple(draw(services(number, settling, shape)) for number in range(draw(st.integers(1, 5))))
+    if ruled:
+        chosen = tuple(replace(each, launch=Launch(options=draw(rules))) for each in chosen)
     names = [service.name for service in chosen]
     pools = draw(st.lists(capacities, min_size=1, max_size=1 if whole else 4))
-    nodes = tuple(Node(f"n{number}", capacity) for number, capacity in enumerate(pools))
+    nodes = tuple(
+        Node(f"n{number}", capacity, {"zone": "ab"[number % 2], "@hostname": f"n{number}"})
+        for number, capacity in enumerate(pools)
+    )
     first = draw(st.lists(values, max_size=len(chosen)))
     opening = tuple((0.0, Demand(number, value)) for number, value in enumerate(first))
     script = st.lists(st.tuples(short_gaps if hasty else gaps, st.one_of(*happenings)), max_size=25)
@@ -270,4 +291,5 @@ def plots(
         crossing=draw(st.booleans()),
         script=(*opening, *draw(script)),
         begin=draw(st.sampled_from([0.0, 1000.0, 1.7e9])),
+        chooses=draw(choosing),
     )

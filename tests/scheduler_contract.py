@@ -14,9 +14,19 @@ from typing import ClassVar, Protocol
 import pytest
 
 from beaufort.model import Cluster, Counts, Service, Standby
-from beaufort.protocols import HEARTBEAT, ContainerScheduler, Rejected
+from beaufort.protocols import HEARTBEAT, Choosing, ContainerScheduler, Rejected
 
-__all__ = ["SchedulerContract", "Stage", "StandbyContract", "StandbyStage", "ready", "until", "watching"]
+__all__ = [
+    "ChoosingContract",
+    "ChoosingStage",
+    "SchedulerContract",
+    "Stage",
+    "StandbyContract",
+    "StandbyStage",
+    "ready",
+    "until",
+    "watching",
+]
 
 Snapshots = AsyncGenerator[Cluster, None]
 
@@ -50,6 +60,15 @@ class StandbyStage(Stage, Protocol):
         """How many containers there are that were made from that very service, its environment above all, and not from
         another of its name; those that are held ready are among them.
         """
+
+
+class ChoosingStage(Stage, Protocol):
+    """An engine with two nodes or more, whose driver chooses which containers stop."""
+
+    def scheduler(self, deployment: str = "one") -> Choosing: ...
+
+    def apart(self, name: str) -> Service:
+        """One of which there may be no more than one container on a node."""
 
 
 @asynccontextmanager
@@ -87,6 +106,10 @@ async def bring(scheduler: ContainerScheduler, service: Service, count: int) -> 
 
 
 class SchedulerContract:
+    """``replaces``: whether the engine itself puts another in the place of a container that ends."""
+
+    replaces: ClassVar[bool] = False
+
     @pytest.fixture
     def stage(self) -> Stage:
         raise NotImplementedError
@@ -178,16 +201,21 @@ class SchedulerContract:
                 counts = await until(snapshots, slow, all_run(1))
                 assert counts.failed == 0
 
-    async def test_a_container_that_ends_is_seen_and_not_restarted(self, stage: Stage) -> None:
+    async def test_a_container_that_ends_is_seen_and_replaced_by_the_engine_alone(self, stage: Stage) -> None:
         web = stage.service("web")
         async with stage.scheduler() as scheduler:
             await bring(scheduler, web, 3)
             async with watching(scheduler, web) as snapshots:
                 assert (await anext(snapshots)).counts["web"].failed == 0
                 await stage.kill("web")
-                counts = await until(snapshots, web, lambda counts: counts.failed > 0 and counts.held == 2)
-                assert (counts.running, counts.failed) == (2, 1)
+                left = 3 if self.replaces else 2
+                counts = await until(snapshots, web, lambda counts: counts.failed > 0 and counts.held == left)
+                assert (counts.failed, counts.current) == (1, left)
                 assert counts.failure, "its cause is told"
+                if self.replaces:
+                    assert (await until(snapshots, web, all_run(3), counts)).failed == 1
+                    return
+                assert counts.running == 2
                 assert (await anext(snapshots)).counts["web"].held == 2, "not a heartbeat later either"
                 await scheduler.scale(web, 3)
                 assert (await until(snapshots, web, all_run(3))).failed == 1
@@ -245,7 +273,8 @@ class SchedulerContract:
             await scheduler.scale(web, 1)
             await until(snapshots, web, all_run(1))
             await stage.kill("web")
-            assert (await until(snapshots, web, lambda counts: counts.held == 0)).failed == 1
+            left = 1 if self.replaces else 0
+            assert (await until(snapshots, web, lambda counts: counts.failed > 0 and counts.held == left)).failed == 1
 
     async def test_other_deployments_are_left_alone(self, stage: Stage) -> None:
         web = stage.service("web")
@@ -376,3 +405,49 @@ class StandbyContract:
                 assert counts.failure
             await scheduler.scale(broken, 0)
             await until(snapshots, broken, nothing)
+
+
+class ChoosingContract:
+    """For drivers that choose which containers of a service stop, on several nodes."""
+
+    @pytest.fixture
+    def stage(self) -> ChoosingStage:
+        raise NotImplementedError
+
+    async def test_it_says_that_it_chooses(self, stage: ChoosingStage) -> None:
+        async with stage.scheduler() as scheduler:
+            assert isinstance(scheduler, Choosing)
+            assert scheduler.chooses
+
+    async def test_it_tells_the_ages_of_what_could_go(self, stage: ChoosingStage) -> None:
+        web = stage.service("web")
+        async with stage.scheduler() as scheduler:
+            await bring(scheduler, web, 3)
+            async with watching(scheduler, web) as snapshots:
+                counts = (await anext(snapshots)).counts["web"]
+                assert {node: len(times) for node, times in counts.since.items()} == counts.on
+                await scheduler.scale(web, 1)
+                counts = (await anext(snapshots)).counts["web"]
+                assert sum(map(len, counts.since.values())) == 1, "what stops is not among them"
+
+    async def test_what_goes_first_is_on_the_node_that_is_named(self, stage: ChoosingStage) -> None:
+        """Whichever that is: also the oldest."""
+        web = stage.apart("web")
+        async with stage.scheduler() as scheduler:
+            await bring(scheduler, web, 1)
+            await bring(scheduler, web, 2)
+            async with watching(scheduler, web) as snapshots:
+                counts = (await anext(snapshots)).counts["web"]
+                oldest, youngest = sorted(counts.since, key=counts.since.__getitem__)
+                for _ in range(2):
+                    await scheduler.scale(web, 1, off={oldest: 1})
+                counts = await until(snapshots, web, all_run(1))
+                assert set(counts.on) == {youngest}
+
+    async def test_it_tells_where_a_service_may_be(self, stage: ChoosingStage) -> None:
+        web, batch = stage.apart("web"), stage.service("batch")
+        async with stage.scheduler() as scheduler, watching(scheduler, web, batch) as snapshots:
+            cluster = await anext(snapshots)
+            assert set(cluster.reach) == {"web"}
+            assert cluster.reach["web"].nodes == {node.name for node in cluster.nodes}
+            assert set(cluster.reach["web"].most.values()) == {1}

@@ -71,7 +71,7 @@ def granted(
     claims.remainder[:] = [want.remainder for want in ordered]
     counts = [Counts(running=want.has, on=want.on) for want in ordered]
     room.see(range(len(ordered)), counts, [None] * len(ordered), [0] * len(ordered))
-    counts_granted, _ = allocate(pool, claims, room, Reserve(services, ()))
+    counts_granted = allocate(pool, claims, room, Reserve(services, ())).granted
     return {service.name: int(count) for service, count in zip(services, counts_granted, strict=True)}
 
 

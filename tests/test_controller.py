@@ -14,7 +14,7 @@ import beaufort
 from beaufort import clock
 from beaufort.controller import Controller
 from beaufort.journal import Journal
-from beaufort.model import NO_STANDBY, Direction, Event, Service, Standby
+from beaufort.model import NO_STANDBY, Counts, Direction, Event, Service, Standby
 from beaufort.policies.constant import Constant
 from beaufort.replay import replay
 from beaufort.scaler import Scope
@@ -205,3 +205,32 @@ async def test_a_journal_that_cannot_be_written_is_told_and_stops_nothing() -> N
 async def test_a_journal_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(beaufort.BeaufortError, match="can't be written"):
         await Controller(config(web=pushed()), journal=Journal(tmp_path / "no" / "folder")).run()
+
+
+def counts(controller: Controller, service: str) -> Counts:
+    assert controller.cluster is not None
+    return controller.cluster.counts.get(service, Counts())
+
+
+async def test_on_nodes_who_gives_way_goes_from_where_it_helps() -> None:
+    """``web`` may be on two of four nodes only, has no max, and takes these and no more."""
+    keys = {"constraints": ["zone LIKE a"], "resources": {"cpu": 1}}
+    setup = beaufort.load(
+        {
+            "scheduler": {"type": "simulated", "nodes": 4, "cpu": 1, "labels": {"zone": ["a", "b"]}},
+            "services": {
+                "web": pushed(priority=1, **keys),
+                "batch": {"priority": 2, "resources": {"cpu": 1}, "policy": {"type": "remainder"}},
+            },
+        }
+    )
+    async with running(setup) as controller:
+        await until(controller, lambda: counts(controller, "batch").running == 4)
+        controller.push("web", 9)
+        await until(controller, lambda: counts(controller, "web").running == 2)
+        assert set(counts(controller, "web").on) == {"node-1", "node-3"}
+        assert counts(controller, "batch").on == {"node-2": 1, "node-4": 1}
+        grant = controller.decision.grants["web"]
+        assert grant.reason.endswith("gets 2: no room on the 2 nodes with zone LIKE a")
+        assert controller.decision.shortfall == {"web": 7}
+        assert not [event for event in controller.journal.events if event.kind == "action-failed"]

@@ -12,8 +12,10 @@ from typer.main import get_command
 
 import beaufort
 from beaufort.cli import app
+from beaufort.machines import SimulatedLaunch
 from beaufort.reading.signature import Signature
 from beaufort.registry import DEMAND, POLICIES, SCHEDULERS, Registry
+from beaufort.schedulers.apps.launch import MarathonLaunch
 from beaufort.schedulers.cluster.launch import SwarmLaunch
 from beaufort.schedulers.engine.launch import DockerLaunch
 from beaufort.schedulers.framework.launch import MesosLaunch
@@ -37,8 +39,10 @@ def blocks(page: Path, language: str) -> list[str]:
         pytest.param(Signature(ServiceSection).keys, id="a service"),
         pytest.param(Signature(settle).keys, id="settling"),
         pytest.param(Signature(DockerLaunch).keys, id="a service on a Docker Engine"),
+        pytest.param(Signature(MarathonLaunch).keys, id="a service on a Marathon"),
         pytest.param(Signature(MesosLaunch).keys, id="a service on Mesos"),
         pytest.param(Signature(SwarmLaunch).keys, id="a service on a Docker Swarm"),
+        pytest.param(Signature(SimulatedLaunch).keys, id="a service in a simulated cluster"),
     ],
 )
 def test_every_key_is_in_a_table(keys: dict[str, object]) -> None:

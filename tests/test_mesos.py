@@ -21,7 +21,16 @@ from certificates import certificates
 from mesos_rig import mesos
 from mesos_stage import MesosStage
 from relay import relay
-from scheduler_contract import SchedulerContract, Stage, all_run, bring, until, watching
+from scheduler_contract import (
+    ChoosingContract,
+    ChoosingStage,
+    SchedulerContract,
+    Stage,
+    all_run,
+    bring,
+    until,
+    watching,
+)
 from servers import free_port
 
 
@@ -35,6 +44,14 @@ def stage(shared_mesos: mesos_rig.Mesos, tmp_path: Path) -> Iterator[MesosStage]
 class TestContract(SchedulerContract):
     @pytest.fixture
     def stage(self, shared_mesos: mesos_rig.Mesos, tmp_path: Path) -> Iterator[Stage]:
+        stage = MesosStage(shared_mesos, tmp_path)
+        yield stage
+        stage.close()
+
+
+class TestChoosing(ChoosingContract):
+    @pytest.fixture
+    def stage(self, shared_mesos: mesos_rig.Mesos, tmp_path: Path) -> Iterator[ChoosingStage]:
         stage = MesosStage(shared_mesos, tmp_path)
         yield stage
         stage.close()
@@ -186,7 +203,8 @@ async def test_attributes_of_agents_are_asked(tmp_path: Path) -> None:
             await bring(scheduler, near, 1)
             with pytest.raises(NoRoom, match=r"^far: 1 node: 1 not zone UNLIKE a"):
                 await scheduler.scale(far, 1)
-            (node,) = (await anext(snapshots)).nodes
+            cluster = await anext(snapshots)
+            (node,) = cluster.nodes
             assert node.labels == {"zone": "a", "rack": "7", "@hostname": "localhost", "@agent": node.name}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beaufort.model import Node, Resources, Service
+from beaufort.model import NODE, Node, Reach, Resources, Service
 from beaufort.placement import Placement
 
 SMALL = Service("small", 1, resources=Resources(cpu=1))
@@ -18,7 +18,7 @@ def placement(nodes: tuple[Node, ...] = NODES) -> Placement:
 
 
 def room(place: Placement, service: int) -> int:
-    return sum(count for _, count in place.trial().place(place.kinds[service], 99))
+    return sum(count for _, count in place.trial().place(place.kinds.numbers[service], 99))
 
 
 def test_empty_nodes_hold_what_fits_on_each() -> None:
@@ -71,20 +71,20 @@ def test_what_is_expected_takes_room_until_it_is_seen() -> None:
 def test_a_trial_changes_nothing() -> None:
     place = placement()
     trial = place.trial()
-    assert trial.place(place.kinds[1], 9) == [(0, 1), (1, 1)]
-    assert trial.place(place.kinds[0], 9) == [(1, 1)]
-    assert not trial.place(place.kinds[0], 1)
-    assert trial.is_open(place.kinds[0]) is False
+    assert trial.place(place.kinds.numbers[1], 9) == [(0, 1), (1, 1)]
+    assert trial.place(place.kinds.numbers[0], 9) == [(1, 1)]
+    assert not trial.place(place.kinds.numbers[0], 1)
+    assert trial.is_open(place.kinds.numbers[0]) is False
     assert room(place, 0) == 5
 
 
 def test_those_that_leave_leave_room_of_their_size_only() -> None:
     place = placement((Node("a", Resources(cpu=0.5)), Node("b", Resources(cpu=0.5))))
     trial = place.trial()
-    small, large = place.kinds[0], place.kinds[1]
-    trial.leave(small, 2)
+    small, large = place.kinds.numbers[0], place.kinds.numbers[1]
+    trial.leave(0, 2, [])
     assert trial.place_later(large, 1) == 0
-    trial.leave(large, 1)
+    trial.leave(1, 1, [])
     assert trial.place_later(small, 3) == 3
     assert trial.place_later(small, 3) == 1
     assert trial.place_later(small, 1) == 0
@@ -94,9 +94,47 @@ def test_a_closed_node_takes_no_more() -> None:
     place = placement()
     trial = place.trial()
     trial.close(0)
-    assert trial.place(place.kinds[0], 9) == [(1, 3)]
+    assert trial.place(place.kinds.numbers[0], 9) == [(1, 3)]
 
 
 def test_a_resource_that_a_node_does_not_name_is_not_limited_there() -> None:
     place = placement((Node("a", Resources(cpu=1)), Node("b", Resources(memory=5))))
     assert room(place, 0) == 99
+
+
+def test_what_leaves_from_a_known_node_leaves_room_beside_what_is_free_there() -> None:
+    place = placement((Node("a", Resources(cpu=1)), Node("b", Resources(cpu=0.5))))
+    trial = place.trial()
+    small, large = place.kinds.numbers[0], place.kinds.numbers[1]
+    trial.leave_node(0, 1, 0)
+    assert trial.place_later(large, 2) == 1
+    assert not trial.place(small, 1), "what is free on that node now is for the large one"
+    trial.leave_node(0, 1, 0)
+    assert trial.touched() == {0}
+    assert trial.after(0) == pytest.approx([1.0])
+    assert trial.after(1) == pytest.approx([0.5])
+
+
+def test_what_starts_now_takes_of_what_will_be_too() -> None:
+    place = placement((Node("a", Resources(cpu=1)), Node("b", Resources(cpu=0.5))))
+    trial = place.trial()
+    small, large = place.kinds.numbers[0], place.kinds.numbers[1]
+    trial.leave_node(0, 1, 0)
+    assert trial.place(small, 2) == [(0, 1)]
+    assert trial.place_later(large, 1) == 0
+    assert trial.place_later(small, 2) == 1
+
+
+def test_room_of_those_who_leave_elsewhere_is_nothing_to_who_may_not_be_there() -> None:
+    nodes = (Node("a", Resources(cpu=0.5)), Node("b", Resources(cpu=0.5)))
+    reach = {"small": Reach(frozenset({"a"})), "nothing": Reach(frozenset({"a", "b"}), {NODE: 1})}
+    place = Placement((SMALL, LARGE, NOTHING), nodes, reach)
+    trial = place.trial()
+    small, _, nothing = place.kinds.numbers
+    trial.leave(1, 1, [1])
+    assert trial.place_later(small, 1) == 0
+    trial.leave(1, 1, [1, 0])
+    assert trial.place_later(small, 3) == 2
+    trial.leave_node(0, 1, 1)
+    assert trial.place_later(small, 1) == 0
+    assert trial.place(nothing, 9) == [(0, 1), (1, 1)]

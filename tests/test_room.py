@@ -83,7 +83,10 @@ def test_on_nodes_what_is_asked_for_takes_a_place() -> None:
     assert seen.placement is not None
     seen.see(range(2), [Counts(), Counts(running=1, on={"a": 1})], [None, None], [0, 0])
     seen.ask(np.array([1]), np.array([3]), np.array([0]))
-    assert not seen.placement.trial().place(seen.placement.kinds[0], 1) or seen.placement.where(1) == {0: 2, 1: 1}
+    assert not seen.placement.trial().place(seen.placement.kinds.numbers[0], 1) or seen.placement.where(1) == {
+        0: 2,
+        1: 1,
+    }
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -15,6 +16,7 @@ from beaufort.model import (
     Direction,
     Node,
     Pause,
+    Reach,
     Resources,
     Sample,
     Service,
@@ -25,7 +27,7 @@ from beaufort.policies.constant import Constant
 from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
 from beaufort.protocols import View
-from beaufort.scaler import Scaler
+from beaufort.scaler import Scaler, Scope
 from beaufort.standing import paces
 from play import HIGH, LOW, PER_ONE, SWIFT, Play, running, scope, slots
 
@@ -113,6 +115,46 @@ def test_a_quota_is_named(quotas: Mapping[str, Resources], words: str) -> None:
     play = Play(scope(member, policies=PER_ONE, quotas=quotas))
     play.step({"high": 5})
     assert play.granted("high") == f"wants 5: demand 5, 1 each; gets 2: {words}"
+
+
+ONE = Resources(cpu=1)
+
+
+def on_two_nodes(reach: Reach, *, chooses: bool = True) -> Play:
+    """``low`` holds both nodes, and ``high`` may not use all of them."""
+    services = (replace(HIGH, resources=ONE), replace(LOW, resources=ONE))
+    play = Play(Scope(services, PER_ONE, chooses=chooses))
+    play.nodes = (Node("a", ONE), Node("b", ONE))
+    play.reach = {"high": reach}
+    play.see(low=Counts(running=2, on={"a": 1, "b": 1}, since={"a": (9.0,), "b": (5.0,)}))
+    return play
+
+
+def test_who_goes_is_told_from_which_node_and_not_again_until_that_is_seen() -> None:
+    play = on_two_nodes(Reach(frozenset({"b"}), {}, "zone LIKE east"))
+    assert play.step({"high": 2, "low": 2}) == {"low": (2, 1)}
+    assert play.decision.actions[0].off == {"b": 1}
+    assert play.granted("high").endswith(
+        "gets 1: no room on the 1 node with zone LIKE east, 1 of them wait for room, 1 held by low stopping"
+    )
+    assert play.decision.shortfall == {"high": 1, "low": 1}
+    seen = Counts(running=1, stopping=1, on={"a": 1, "b": 1}, since={"a": (9.0,)})
+    assert play.see(low=replace(seen, stopping=0, running=2, since={"a": (9.0,), "b": (5.0,)}, failed=1)) == {}
+    assert play.see(accepted=["low"], low=seen) == {}
+    assert play.see(low=Counts(running=1, on={"a": 1}, since={"a": (9.0,)})) == {"high": (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("reach", "words"),
+    [
+        pytest.param(Reach(frozenset(), {}, "zone LIKE x"), "there is no node with zone LIKE x", id="none"),
+        pytest.param(Reach(frozenset({"a", "b"})), "no room on the 2 nodes that it may use", id="for no reason"),
+    ],
+)
+def test_where_it_may_be_is_the_reason(reach: Reach, words: str) -> None:
+    play = on_two_nodes(reach, chooses=False)
+    play.step({"high": 3, "low": 2})
+    assert words in play.granted("high")
 
 
 def test_nodes_without_room_are_told_from_a_pool_without_room() -> None:

@@ -57,6 +57,15 @@ def test_standby_is_made_when_all_have_grown() -> None:
     assert scene.see(high=with_ready(3, Standby(1, 2))) == {}
 
 
+def test_a_standing_tells_why_fewer_are_held_ready() -> None:
+    scene = play(service("high", 1, TWO), memory=4)
+    scene.step({"high": 3})
+    scene.see(accepted=["high"], high=running(3))
+    assert scene.scaler.standing(scene.now, "high").unready == "pool full (memory)"
+    scene.step(pauses={"high": Pause()})
+    assert scene.scaler.standing(scene.now, "high").unready == "paused: left as it is"
+
+
 def test_what_was_asked_for_is_not_asked_for_again() -> None:
     scene = play(service("high", 1, TWO), memory=9, high=running(1))
     assert scene.step({"high": 1}) == {"high": (1, 1)}

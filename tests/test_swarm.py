@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from beaufort.model import Cluster, Resources
+from beaufort.model import NODE, Cluster, Launch, Reach, Resources
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
+from beaufort.schedulers.cluster.launch import SwarmLaunch
 from beaufort.schedulers.swarm import Swarm as Driver
 from certificates import Certificates, certificates
 from engine import IMAGE, Engine, engine
@@ -260,6 +261,28 @@ async def test_nodes_that_no_service_of_ours_may_use_are_no_room(stage: SwarmSta
         assert [(node.name, node.labels) for node in cluster.nodes] == [("n2", {"zone": "east"})]
         stage.swarm.set_node("n2", Labels={})
         await room(snapshots, {"none": 0})
+
+
+async def test_where_a_service_may_be_is_told_as_the_swarm_has_it(stage: SwarmStage) -> None:
+    stage.swarm.set_node("n2", Labels={"zone": "east"})
+    near = stage.running("near", "sleep", "1000", constraints=("node.labels.zone == east",))
+    apart = stage.running("apart", "sleep", "1000", max_per_node=1)
+    theirs = {"ContainerSpec": {"Image": IMAGE, "Command": ["sleep", "1000"], "Init": True}}
+    theirs |= {"Placement": {"Constraints": ["node.hostname != n1"]}}
+    stage.swarm.make("theirs", 0, TaskTemplate=theirs)
+    found = replace(stage.service("found"), launch=Launch(options=SwarmLaunch(service="theirs")))
+    async with (
+        stage.scheduler() as scheduler,
+        watching(scheduler, near, apart, found, stage.service("any")) as snapshots,
+    ):
+        assert (await anext(snapshots)).reach == {
+            "near": Reach(frozenset({"n2"}), {}, "node.labels.zone == east"),
+            "apart": Reach(frozenset({"n1", "n2", "n3"}), {NODE: 1}, "at most 1 each"),
+            "found": Reach(frozenset({"n2", "n3"}), {}, "node.hostname != n1"),
+        }
+        await scheduler.scale(near, 1)
+        assert set((await anext(snapshots)).reach) == {"near", "apart", "found"}
+    stage.swarm.set_node("n2", Labels={})
 
 
 # Managers.

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from beaufort.model import Counts
+from beaufort.model import NODE, Counts, Reach
 from beaufort.schedulers.cluster.answers import Node, Service, Task
 from beaufort.schedulers.cluster.capacity import capacity, names, reserved
-from beaufort.schedulers.cluster.constraints import may_use
+from beaufort.schedulers.cluster.constraints import may_use, reach
 from beaufort.schedulers.cluster.launch import NEVER
 from beaufort.schedulers.cluster.ledger import Ledger
 from beaufort.schedulers.cluster.standing import obituary
@@ -82,6 +82,34 @@ def test_a_constraint(constraint: str, *, holds: bool) -> None:
 )
 def test_a_platform(platforms: list[dict[str, str]], *, fits: bool) -> None:
     assert may_use({"TaskTemplate": {"Placement": {"Platforms": platforms}}}, node()) is fits
+
+
+NAMED = {"id-n1": "n1", "id-n2": "n2"}
+
+
+@pytest.mark.parametrize(
+    ("placement", "expected"),
+    [
+        pytest.param({}, None, id="anywhere"),
+        pytest.param({"Constraints": ["node.role != nothing"]}, None, id="a constraint that all keep"),
+        pytest.param(
+            {"Constraints": ["node.hostname == n2"]},
+            Reach(frozenset({"n2"}), {}, "node.hostname == n2"),
+            id="a constraint",
+        ),
+        pytest.param(
+            {"MaxReplicas": 2}, Reach(frozenset({"n1", "n2"}), {NODE: 2}, "at most 2 each"), id="so many each"
+        ),
+        pytest.param(
+            {"Platforms": [{"OS": "windows"}], "Constraints": ["node.hostname == n1"]},
+            Reach(frozenset(), {}, "node.hostname == n1, its platform"),
+            id="a platform",
+        ),
+    ],
+)
+def test_where_a_service_may_be(placement: dict[str, Any], expected: Reach | None) -> None:
+    nodes = [node("n1"), node("n2", Description={"Hostname": "n2", "Platform": {"OS": "linux"}})]
+    assert reach({"TaskTemplate": {"Placement": placement}}, nodes, NAMED) == expected
 
 
 def test_capacity_is_what_others_have_not_reserved() -> None:

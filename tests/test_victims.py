@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beaufort.model import Container, ContainerState
-from beaufort.victims import victims
+from beaufort.victims import since, victims
 
 
-def container(name: str, age: float, state: str = "running", *, busy: bool | None = None) -> Container:
-    return Container(id=name, service="web", state=ContainerState(state), started_at=1000.0 - age, busy=busy)
+def container(name: str, age: float, state: str = "running", *, busy: bool | None = None, node: str = "") -> Container:
+    return Container(name, "web", ContainerState(state), 1000.0 - age, busy, node)
 
 
 STARTING = container("starting", 90.0, "starting", busy=True)
@@ -40,6 +40,30 @@ STOPPING = container("stopping", 50.0, "stopping", busy=False)
 )
 def test_order(containers: list[Container], how_many: int, expected: list[str]) -> None:
     assert [victim.id for victim in victims(containers, how_many)] == expected
+
+
+ON_A, ON_B = container("on a", 9.0, node="a"), container("on b", 8.0, node="b")
+NEW_ON_A, STOPS = container("new on a", 1.0, "starting", node="a"), container("stops", 1.0, "stopping", node="b")
+SPREAD = [ON_A, ON_B, NEW_ON_A, STOPS]
+
+
+@pytest.mark.parametrize(
+    ("how_many", "off", "expected"),
+    [
+        pytest.param(2, {}, ["new on a", "on b"], id="nowhere named"),
+        pytest.param(2, {"b": 1}, ["on b", "new on a"], id="those of the node first"),
+        pytest.param(2, {"a": 2}, ["new on a", "on a"], id="of a node the least loss first"),
+        pytest.param(1, {"a": 2, "b": 1}, ["new on a"], id="never more than are to go"),
+        pytest.param(2, {"b": 9}, ["on b", "new on a"], id="more than there are"),
+        pytest.param(1, {"c": 1}, ["new on a"], id="a node without any"),
+    ],
+)
+def test_those_of_a_named_node_go_first(how_many: int, off: dict[str, int], expected: list[str]) -> None:
+    assert [victim.id for victim in victims(SPREAD, how_many, off)] == expected
+
+
+def test_ages_are_told_in_the_order_of_going() -> None:
+    assert since(SPREAD) == {"a": (999.0, 991.0), "b": (992.0,)}
 
 
 populations = st.lists(

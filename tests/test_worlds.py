@@ -19,7 +19,9 @@ from invariants import (
     assert_granted,
     assert_minimums_first,
     assert_nobody_waits,
+    assert_nobody_waits_on_a_node,
     assert_still,
+    assert_within_reach,
     exceeded,
     fits_on_a_node,
     share_a_band,
@@ -138,6 +140,46 @@ def test_constant_demand_ends_in_no_actions_on_nodes(plot: Plot) -> None:
 @given(plots(demands, silences, faults, moves, alike=True, whole=False))
 def test_on_nodes_what_exists_is_what_was_granted(plot: Plot) -> None:
     """Where all containers have one shape."""
+    drive = at_rest(plot)
+    assert_still(drive)
+    assert_granted(drive)
+
+
+# The same on nodes of which a service may not use all, and where it can be told from which nodes containers go.
+
+
+class NeverInVain(Observer):
+    """Who is sent away from a node goes for somebody who then fits there."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def decided(self, drive: Drive, decision: Decision) -> None:
+        for action in decision.actions:
+            on, total = drive.counts(action.service).on, action.current - action.target
+            assert sum(action.off.values()) <= max(0, total)
+            assert all(count <= on.get(node, 0) for node, count in action.off.items())
+            self.sent += sum(action.off.values())
+
+
+@worlds
+@given(plots(demands, silences, faults, moves, whole=False, ruled=True))
+def test_with_constraints_it_comes_to_rest_within_them(plot: Plot) -> None:
+    drive = at_rest(plot, NeverInVain() if plot.chooses else WithinCapacity())
+    assert_still(drive)
+    assert_within_reach(drive)
+
+
+@worlds
+@given(plots(demands, silences, faults, moves, whole=False, choosing=st.just(True), ruled=True))
+def test_nobody_waits_for_room_that_a_lower_priority_holds_on_any_node(plot: Plot) -> None:
+    """Whatever the shapes, where it can be told from which node containers are to go."""
+    assert_nobody_waits_on_a_node(at_rest(plot))
+
+
+@worlds
+@given(plots(demands, silences, faults, moves, whole=False, choosing=st.just(True), ruled=True))
+def test_where_the_scheduler_chooses_what_exists_is_what_was_granted(plot: Plot) -> None:
     drive = at_rest(plot)
     assert_still(drive)
     assert_granted(drive)

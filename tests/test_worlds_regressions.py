@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from beaufort.behaviour import Behaviour
-from beaufort.model import Node, RateLimit, Resources, Service, Settling
+from beaufort.behaviour import Behaviour, Delay
+from beaufort.machines import SimulatedLaunch
+from beaufort.model import Fallback, Launch, Node, RateLimit, Resources, Service, Settling
 from beaufort.policies.constant import Constant
 from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
+from beaufort.protocols import Policy
 from drive import Drive
 from plots import MEMORYLESS, Behave, Demand, Happening, Plot
 
@@ -140,3 +142,48 @@ def test_what_was_stopped_for_a_node_is_not_started_again_on_another() -> None:
     have = rested(Plot(services, policies, nodes=nodes, found={"second": 1}))
     assert have["first"] >= 3
     assert have["second"] >= 1
+
+
+def test_who_gave_way_does_not_take_the_room_again_before_it_is_taken() -> None:
+    """``low`` may be anywhere, and starts again while what it has given up for ``high`` is on its way out. That start is
+    done when the room is free, before ``high`` can have asked for it.
+    """
+    only_a = Launch(options=SimulatedLaunch(constraints=("zone LIKE a",)))
+    late = Settling(stale_after=12.0, fallback=Fallback(1))
+    services = (Service("low", 2), Service("high", 1, settling=late, launch=only_a))
+    nodes = tuple(
+        Node(f"n{number}", Resources(containers=slots), {"zone": "ab"[number % 2]})
+        for number, slots in enumerate((1, 1, 1, 2))
+    )
+    policies = {service.name: PerContainer(target=1.0) for service in services}
+    plot = Plot(services, policies, nodes=nodes, latency=0.3, late=True, script=((0.0, Demand(0, 3.0)),))
+    assert rested(plot) == {"low": 3, "high": 1}
+
+
+def test_nor_where_no_node_can_be_named() -> None:
+    only_a = Launch(options=SimulatedLaunch(constraints=("zone LIKE a",)))
+    services = (Service("any", 1, settling=MEMORYLESS), Service("least", 1, min=1, launch=only_a))
+    nodes = (
+        Node("n0", Resources(containers=1), {"zone": "a"}),
+        Node("n1", Resources(containers=2), {"zone": "b"}),
+    )
+    policies: dict[str, Policy] = {"any": Constant(count=1), "least": PerContainer(target=1.0)}
+    plot = Plot(services, policies, nodes=nodes, found={"any": 1}, latency=0.3, late=True, chooses=False)
+    assert rested(plot) == {"any": 1, "least": 1}
+
+
+@pytest.mark.parametrize("chooses", [True, False])
+def test_a_minimum_is_started_before_others_take_its_only_node(*, chooses: bool) -> None:
+    """``low`` needs what only the first node has, where ``high`` has given way to its minimum."""
+    services = (Service("high", 1), Service("low", 2, min=1, resources=Resources(gpu=1)))
+    nodes = (Node("n0", Resources(containers=1)), Node("n1", Resources(containers=1, gpu=0)))
+    plot = Plot(
+        services,
+        {service.name: PerContainer(target=1.0) for service in services},
+        nodes=nodes,
+        found={"high": 1},
+        behaviour=Behaviour(stop=Delay(1.0)),
+        latency=0.3,
+        chooses=chooses,
+    )
+    assert rested(plot) == {"high": 1, "low": 1}

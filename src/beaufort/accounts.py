@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from beaufort.claims import Claims
-from beaufort.model import Grant
+from beaufort.model import EMPTY, Grant, Reach
 from beaufort.pool import Flags, Numbers, Pool
 from beaufort.reserve import Reserve
 from beaufort.standing import Standing
@@ -27,12 +27,15 @@ BLIND = "the scheduler can't be read, so all is left as it is"
 class Accounts:
     """``grants`` and ``shortfall`` by name, as of the newest step."""
 
-    def __init__(self, works: Sequence[Workload], pool: Pool, claims: Claims) -> None:
+    def __init__(
+        self, works: Sequence[Workload], pool: Pool, claims: Claims, reach: Mapping[str, Reach] = EMPTY
+    ) -> None:
         self.grants: Mapping[str, Grant] = {}
         self.shortfall: Mapping[str, int] = {}
         self._works = works
         self._pool = pool
         self._claims = claims
+        self._reach = reach
         self._granted = np.full(len(works), -1)
         self._waiting = np.zeros(len(works), dtype=np.int64)
         self._lacking = np.zeros_like(pool.need, dtype=bool)
@@ -84,6 +87,11 @@ class Accounts:
     def lack(self, index: int) -> str:
         """What there is too little of for one more container."""
         lacking = self._lacking[:, index]
+        reach = self._reach.get(self._works[index].service.name)
+        if reach is not None and not any(
+            group for group, lacks in zip(self._pool.groups, lacking, strict=True) if lacks
+        ):
+            return _full(reach)
         words = self._words.get(lacking.tobytes())
         if words is None:
             words = self._words[lacking.tobytes()] = self._name(lacking)
@@ -134,3 +142,10 @@ class Accounts:
         if waiting:
             reasons.append(f"{waiting} of them {'waits' if waiting == 1 else 'wait'} for room{self._for}")
         return f": {', '.join(reasons)}" if reasons else ""
+
+
+def _full(reach: Reach) -> str:
+    """Why one that may not be anywhere gets no more."""
+    count = len(reach.nodes)
+    nodes = {0: "there is no node", 1: "no room on the 1 node"}.get(count, f"no room on the {count} nodes")
+    return f"{nodes} with {reach.rule}" if reach.rule else f"{nodes} that it may use"

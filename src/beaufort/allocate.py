@@ -6,6 +6,9 @@ left, to the services that take the remainder. By the totals first (`division`),
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 
 from beaufort.claims import Claims
@@ -16,20 +19,43 @@ from beaufort.pool import Numbers, Pool
 from beaufort.reserve import Reserve
 from beaufort.room import Room
 
-__all__ = ["allocate"]
+__all__ = ["Allocation", "allocate"]
 
 
-def allocate(pool: Pool, claims: Claims, room: Room, reserve: Reserve) -> tuple[Numbers, Numbers]:
-    """The granted counts, and how many of those that are not there yet may start now as far as nodes are concerned.
-    What is to be kept in the ``reserve`` is settled too.
+ANEW = 5
+"""How many times at most the pool is divided anew: it bounds the time. Once is nearly always enough."""
+
+
+class Allocation(NamedTuple):
+    """The ``granted`` counts; how many of those that are not there yet may start ``at_once``, as far as nodes are
+    concerned; and from which nodes those are to go that are made smaller (service -> node -> count), by their indices.
+    """
+
+    granted: Numbers
+    at_once: Numbers
+    off: Mapping[int, Mapping[int, int]]
+
+
+def allocate(pool: Pool, claims: Claims, room: Room, reserve: Reserve) -> Allocation:
+    """Divide the pool. What is to be kept in the ``reserve`` is settled too.
 
     What stays in the ``room`` breaks ties, so that equals do not swap from step to step, and is what a service in a
-    non-preemptible band keeps against the others of the band.
+    non-preemptible band keeps against the others of the band. What only its own nodes deny to a service is divided anew
+    among the others.
     """
     granted = _leave(_divide(pool, claims, room.staying), pool, claims, room, reserve)
     if room.placement is None:
-        return granted, np.maximum(granted - room.staying, 0)
-    return _fit(pool, claims, room, room.placement, granted)
+        return Allocation(granted, np.maximum(granted - room.staying, 0), {})
+    fitting = _fit(claims, room, room.placement, granted)
+    there = np.minimum(room.staying, claims.most)
+    for _ in range(ANEW):
+        short = room.placement.bound & (fitting.counts < granted)
+        if not short.any():
+            break
+        claims = claims.at_most(np.where(short, np.maximum(fitting.counts, there), claims.most))
+        granted = _leave(_divide(pool, claims, room.staying), pool, claims, room, reserve)
+        fitting = _fit(claims, room, room.placement, granted)
+    return Allocation(_share_the_rest(pool, claims, room, fitting), fitting.at_once, fitting.off)
 
 
 def _divide(pool: Pool, claims: Claims, held: Numbers) -> Numbers:
@@ -57,19 +83,23 @@ def _leave(granted: Numbers, pool: Pool, claims: Claims, room: Room, reserve: Re
     return division.counts
 
 
-def _fit(pool: Pool, claims: Claims, room: Room, placement: Placement, granted: Numbers) -> tuple[Numbers, Numbers]:
+def _fit(claims: Claims, room: Room, placement: Placement, granted: Numbers) -> Fitting:
     fitting = Fitting(placement, claims, room, granted)
     fitting.raise_to(np.minimum(claims.least, granted), minimum=True)
     fitting.raise_to(granted)
+    return fitting
+
+
+def _share_the_rest(pool: Pool, claims: Claims, room: Room, fitting: Fitting) -> Numbers:
+    """What is there and helps nobody stays; what is free then is for whoever it is large enough for."""
     rest = Division(pool, claims.weight, claims.priority, room.staying)
-    rest.give(np.arange(len(granted)), fitting.counts)
-    # What is there and helps nobody stays; what is free then is for whoever it is large enough for.
+    rest.give(np.arange(len(fitting.counts)), fitting.counts)
     stays = rest.counts + fitting.spare
     rest.raise_to(np.minimum(stays, claims.ordinary))
     rest.raise_to(stays)
     _fill(claims.ordinary, claims.priority, fitting, rest)
     _fill(claims.most, claims.priority, fitting, rest)
-    return rest.counts, fitting.at_once
+    return rest.counts
 
 
 def _fill(target: Numbers, priority: Numbers, fitting: Fitting, rest: Division) -> None:

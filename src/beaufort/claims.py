@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,12 @@ class Claims:
             self.band[(self.priority >= band.first) & (self.priority <= band.last)] = number
         self.most, self.least = np.zeros((2, len(services)), dtype=np.int64)
         self.remainder: Flags = np.zeros(len(services), dtype=bool)
+
+    def at_most(self, most: Numbers) -> Claims:
+        """The same, but none has more than so many."""
+        less = copy.copy(self)
+        less.most = most
+        return less
 
     @property
     def ordinary(self) -> Numbers:

@@ -208,11 +208,16 @@ def demo(
         Path | None, typer.Option(metavar="FILE", help="Demand from a CSV of t_seconds,value instead.")
     ] = None,
     scheduler: Annotated[
-        str, typer.Option(metavar="NAME", help="What runs the containers: local, docker, swarm or mesos.")
+        str, typer.Option(metavar="NAME", help="What runs the containers: local, docker, swarm, mesos or marathon.")
     ] = "local",
     url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Of the engine, manager or Mesos master; else as docker has it."),
+        typer.Option(
+            "--url",
+            "--endpoint",
+            metavar="URL",
+            help="Of the engine, manager, master or Marathon; else as docker has it.",
+        ),
     ] = None,
     image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="One with cat and sleep, else one is made of a busybox.")

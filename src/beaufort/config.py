@@ -57,7 +57,8 @@ class Config:
         from beaufort.scaler import Scope  # noqa: PLC0415 - brings numpy, which reading and checking do without
 
         holds: frozenset[str] = getattr(self.scheduler.plugin, "holds", frozenset())
-        return Scope(self.services, self.policies, self.capacity, self.quotas, self.bands, holds)
+        chooses: bool = getattr(self.scheduler.plugin, "chooses", False)
+        return Scope(self.services, self.policies, self.capacity, self.quotas, self.bands, holds, chooses)
 
     def succeeds(self, before: Config) -> bool:
         """Whether it can take the place of another without a restart."""

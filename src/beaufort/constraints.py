@@ -7,7 +7,7 @@ those that are left is not decided here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -17,9 +17,10 @@ import numpy as np
 from beaufort.pool import Flags, Numbers
 from beaufort.quantity import shown
 
-__all__ = ["Column", "Constraint", "Operator"]
+__all__ = ["ABSENT", "Column", "Constraint", "Operator", "faults", "parsed"]
 
 ABSENT = -1
+"""The place of a node that does not have the attribute."""
 
 
 class Operator(StrEnum):
@@ -94,6 +95,21 @@ class Constraint:
                 like = re.compile(self.value)
                 matches = [like.fullmatch(value) is not None for value in column.values]
                 return np.asarray(np.array(matches, dtype=bool) == (self.operator is Operator.LIKE))
+
+
+def parsed(hard: Iterable[str], soft: Iterable[str]) -> tuple[Constraint, ...]:
+    """Conditions and preferences as they are written. Raises ValueError."""
+    return (*map(Constraint.parse, hard), *(Constraint.parse(text, soft=True) for text in soft))
+
+
+def faults(**written: Sequence[str]) -> Iterator[str]:
+    """What is wrong with constraints under their keys; each begins with its place."""
+    for key, texts in written.items():
+        for index, text in enumerate(texts):
+            try:
+                Constraint.parse(text)
+            except ValueError as error:
+                yield f"{key}.{index}: {error}"
 
 
 def _fault(operator: Operator, value: str) -> str:

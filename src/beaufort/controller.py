@@ -33,6 +33,7 @@ from beaufort.model import (
 from beaufort.protocols import (
     HEARTBEAT,
     BeaufortError,
+    Choosing,
     ContainerScheduler,
     DemandSource,
     NoRoom,
@@ -131,7 +132,8 @@ class Controller:
         """Work until ``stop``. Raises SchedulerError if the scheduler can't be entered."""
         with self.journal:
             async with self._scheduler:
-                self.journal.configured(None, self._setup.document, self._setup.scope.holds)
+                scope = self._setup.scope
+                self.journal.configured(None, self._setup.document, scope.holds, chooses=scope.chooses)
                 self.report("started", counted(len(self._services), "service") + (", dry run" if self.dry_run else ""))
                 self._tell_what_is_ignored()
                 await self._work()
@@ -198,7 +200,7 @@ class Controller:
         self._setup, self._scaler = setup, self._scaler.reconfigured(setup.scope, now)
         self._services = {service.name: service for service in setup.scope.services}
         self._pauses = {name: pause for name, pause in self._pauses.items() if name in self._services}
-        self.journal.configured(now, setup.document, setup.scope.holds)
+        self.journal.configured(now, setup.document, setup.scope.holds, chooses=setup.scope.chooses)
         self.report("reconfigured", counted(len(self._services), "service"))
         self._tell_what_is_ignored()
         self._close()
@@ -303,7 +305,10 @@ class Controller:
         error: Exception | None = None
         try:
             async with asyncio.timeout(SCALE_TIMEOUT):
-                await self._scheduler.scale(service, target, action.standby)
+                if action.off and isinstance(self._scheduler, Choosing):
+                    await self._scheduler.scale(service, target, action.standby, action.off)
+                else:
+                    await self._scheduler.scale(service, target, action.standby)
         except TimeoutError:
             error = SchedulerError(f"not accepted in {SCALE_TIMEOUT:g} s")
         except Exception as failure:  # noqa: BLE001 - a fault in one driver call must not stop the others

@@ -32,7 +32,7 @@ def plan(config: Mapping[str, Any] | str | Path | Config, state: Mapping[str, An
 
     Returns ``{"desired": {NAME: {"count", "reason"}}, "grants": {NAME: {"count", "reason"}},
     "actions": [{"service", "from", "to", "reason"}], "shortfall": {NAME: count}}``; an action that leaves containers ready
-    has ``"standby": {"created", "paused", "frozen"}`` too.
+    has ``"standby": {"created", "paused", "frozen"}`` too, and one that makes room on nodes ``"off": {NODE: count}``.
     Raises ConfigError with every fault of either.
     """
     settled = config if isinstance(config, Config) else load(config)
@@ -41,9 +41,9 @@ def plan(config: Mapping[str, Any] | str | Path | Config, state: Mapping[str, An
 
 def decide(config: Config, state: State) -> Decision:
     """One step from rest."""
-    scope = replace(config.scope, capacity=state.nodes) if state.nodes else config.scope
+    scope = replace(config.scope, capacity=()) if state.nodes else config.scope
     samples = {name: [Sample(state.now, demand)] for name, demand in state.demand.items()}
-    cluster = Cluster(state.now, state.counts, state.nodes)
+    cluster = Cluster(state.now, state.counts, state.nodes, state.reach)
     return Scaler(scope, at_rest=True).step(state.now, cluster, samples)
 
 
@@ -61,7 +61,9 @@ async def observe(config: Config) -> State:
             raise Unreachable(f"the scheduler said nothing for {PATIENCE:g} s") from None
     samples = {name: reading.result() for name, reading in readings.items()}
     demand = {name: sample.value for name, sample in samples.items() if sample is not None}
-    return State(clock.now(), cluster.counts, demand, config.scope.capacity or cluster.nodes)
+    if config.scope.capacity:
+        return State(clock.now(), cluster.counts, demand, config.scope.capacity)
+    return State(clock.now(), cluster.counts, demand, cluster.nodes, cluster.reach)
 
 
 async def _sample(source: DemandSource) -> Sample | None:
@@ -87,4 +89,5 @@ def as_mapping(decision: Decision) -> dict[str, Any]:
 
 def _action(action: Action) -> dict[str, Any]:
     told = {"service": action.service, "from": action.current, "to": action.target, "reason": action.reason}
+    told |= {"off": dict(action.off)} if action.off else {}
     return told | {"standby": asdict(action.standby)} if action.standby.total else told

@@ -92,10 +92,14 @@ class Journal:
         """Have ``follower`` called after every step from now on, at once: it must return quickly."""
         self._followers.append(follower)
 
-    def configured(self, now: float | None, document: Mapping[str, Any], holds: Collection[str] = ()) -> None:
-        """A configuration is in force from now on; without a time it is the first one. ``holds``: see `scaler.Scope`."""
+    def configured(
+        self, now: float | None, document: Mapping[str, Any], holds: Collection[str] = (), *, chooses: bool = False
+    ) -> None:
+        """A configuration is in force from now on; without a time it is the first one. ``holds``, ``chooses``: see
+        `scaler.Scope`.
+        """
         self._granted, self._grants, self._cluster = {}, {}, None
-        self._write({"configured": now, "document": deciding(document), "holds": sorted(holds)})
+        self._write({"configured": now, "document": deciding(document), "holds": sorted(holds), "chooses": chooses})
 
     def stepped(self, given: Given, decision: Decision) -> None:
         """A step was made."""

@@ -35,14 +35,21 @@ class Tally:
 
 @dataclass(eq=False, slots=True)
 class Machine:
+    """``index``: its place among the others."""
+
     node: Node
     tally: Tally = field(default_factory=Tally)
+    index: int = 0
+
+    @property
+    def free(self) -> Resources:
+        """What is free, with what a sum of floats may miss. What is not named is not limited."""
+        held = self.tally.held
+        amounts = self.node.capacity.items()
+        return Resources({name: max(0.0, amount * (1 + SLACK) - held.get(name, 0.0)) for name, amount in amounts})
 
     def fits(self, size: Resources) -> bool:
-        held = self.tally.held
-        return all(
-            held.get(name, 0.0) + size.get(name) <= amount * (1 + SLACK) for name, amount in self.node.capacity.items()
-        )
+        return all(size.get(name) <= amount for name, amount in self.free.items())
 
 
 def while_running(size: Resources) -> Resources:

@@ -1,4 +1,5 @@
-"""The value types that everything else passes around: frozen, slotted, checked where they are made.
+"""The value types that everything else passes around: frozen, slotted, checked where they are made. Those that a decision
+makes for every service are structs, which are made in a tenth of the time.
 
 Times are float seconds, memory is bytes, cpu is cores. A count is a whole number of containers.
 This module imports nothing of ours and decides nothing.
@@ -13,7 +14,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct
+
 __all__ = [
+    "EMPTY",
+    "NODE",
+    "NOWHERE",
     "NO_COUNTS",
     "NO_STANDBY",
     "Action",
@@ -33,6 +39,7 @@ __all__ = [
     "Outcome",
     "Pause",
     "RateLimit",
+    "Reach",
     "Resources",
     "Sample",
     "Service",
@@ -42,6 +49,8 @@ __all__ = [
 ]
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
+NOWHERE: Mapping[str, int] = EMPTY
+"""Node -> count: none."""
 
 
 class Resources:
@@ -290,8 +299,9 @@ class Sample:
 class Counts:
     """What exists of one service. ``warming`` are those that run only to be standby in a moment. ``failed`` counts the
     containers that ended unasked since the watch began; ``failure`` is the last one's cause in words. ``on`` says where
-    the held ones are (node -> count), if known. ``start_seconds``: what a start has taken of late, by what it was
-    started from ("new", "created", "paused", "frozen"), if the driver measures it.
+    the held ones are (node -> count), if known. ``since``: when those of a node were started that have not been asked to
+    stop (seconds), in the order in which they would go; from drivers that choose. ``start_seconds``: what a start has
+    taken of late, by what it was started from ("new", "created", "paused", "frozen"), if the driver measures it.
     """
 
     running: int = 0
@@ -302,6 +312,7 @@ class Counts:
     failed: int = 0
     failure: str = ""
     on: Mapping[str, int] = field(default_factory=lambda: EMPTY)
+    since: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: EMPTY)
     start_seconds: Mapping[str, float] = field(default_factory=lambda: EMPTY)
 
     def __post_init__(self) -> None:
@@ -327,13 +338,34 @@ class Counts:
 NO_COUNTS = Counts()
 
 
+NODE = "@node"
+"""In `Reach.most`: the node itself, in place of a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where containers of a service may be: on these ``nodes``, by name, whatever room they have.
+
+    ``most``: how many may be on nodes of one value of a label (label -> count), or on one node (NODE). ``rule``: why it
+    is so, in words, such as "zone LIKE a".
+    """
+
+    nodes: frozenset[str]
+    most: Mapping[str, int] = field(default_factory=lambda: EMPTY)
+    rule: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A full snapshot of what exists, taken at one time. Empty ``nodes``: the driver does not know the capacity."""
+    """A full snapshot of what exists, taken at one time. Empty ``nodes``: the driver does not know the capacity.
+
+    ``reach``: of each service that may not be anywhere, where it may be.
+    """
 
     at: float
     counts: Mapping[str, Counts] = field(default_factory=lambda: EMPTY)
     nodes: tuple[Node, ...] = ()
+    reach: Mapping[str, Reach] = field(default_factory=lambda: EMPTY)
 
 
 class ContainerState(StrEnum):
@@ -347,17 +379,19 @@ class ContainerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One running instance, as a driver knows it. ``busy`` is None where that is not known."""
+    """One running instance, as a driver knows it. ``busy`` is None where that is not known, ``node`` empty where it
+    makes no difference.
+    """
 
     id: str
     service: str
     state: ContainerState
     started_at: float
     busy: bool | None = None
+    node: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """A policy's answer: how many containers it would like, unrounded, and why.
 
     ``memory`` is whatever the policy wants to see again next time (``View.memory``): a bounded, immutable value.
@@ -370,8 +404,7 @@ class Wish:
     remainder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True):
     """The wish of one service after settling, as if the service were alone."""
 
     service: str
@@ -380,8 +413,7 @@ class Desired:
     remainder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """What the pool allows one service."""
 
     service: str
@@ -392,13 +424,17 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A change to make now: from ``current`` containers to ``target``, with so many held ready beyond them."""
+    """A change to make now: from ``current`` containers to ``target``, with so many held ready beyond them.
+
+    ``off``: of those that go, so many are to be of these nodes (node -> count); from drivers that choose.
+    """
 
     service: str
     current: int
     target: int
     reason: str
     standby: Standby = NO_STANDBY
+    off: Mapping[str, int] = field(default_factory=lambda: EMPTY, hash=False)
 
 
 class Direction(StrEnum):

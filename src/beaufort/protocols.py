@@ -16,15 +16,16 @@ page in the manual. It keeps no retry loops of its own: an error is raised, and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
-from beaufort.model import NO_STANDBY, Cluster, Counts, Sample, Service, Standby, Wish
+from beaufort.model import NO_STANDBY, NOWHERE, Cluster, Counts, Sample, Service, Standby, Wish
 
 __all__ = [
     "HEARTBEAT",
     "BeaufortError",
+    "Choosing",
     "ConfigError",
     "ContainerScheduler",
     "DemandSource",
@@ -123,7 +124,7 @@ class ContainerScheduler(AbstractAsyncContextManager["ContainerScheduler"], Prot
 
     A driver is entered before use and left at the end; leaving it leaves the containers running. One that can hold
     containers ready says which kinds in a class attribute ``holds``: a frozenset of the fields of `model.Standby`. It is
-    never asked for others.
+    never asked for others. One that can say of itself which containers stop, on several nodes, is a `Choosing` one.
     """
 
     def check(self, service: Service) -> Sequence[str]:
@@ -138,7 +139,9 @@ class ContainerScheduler(AbstractAsyncContextManager["ContainerScheduler"], Prot
 
         A service of which nothing exists has zero counts. Containers of ours whose service is not in ``services`` are
         counted under their own name. A snapshot yielded after ``scale`` returned counts what it accepted, as starting
-        or stopping at least. Raises Unreachable when the scheduler can't be read: blind means still.
+        or stopping at least. Where a service may not use every node, for the constraints of its launch, `Cluster.reach`
+        says which it may use; as long as that is not known, nothing is said of it. Raises Unreachable when the scheduler
+        can't be read: blind means still.
         """
         ...
 
@@ -157,3 +160,20 @@ class ContainerScheduler(AbstractAsyncContextManager["ContainerScheduler"], Prot
         ...
 
     async def __aenter__(self) -> Self: ...
+
+
+@runtime_checkable
+class Choosing(ContainerScheduler, Protocol):
+    """A driver that decides which containers of a service stop. Its snapshots tell `model.Counts.since`, so that it can be
+    told where some are to go. ``chooses`` is True.
+    """
+
+    chooses: ClassVar[bool]
+
+    async def scale(
+        self, service: Service, count: int, standby: Standby = NO_STANDBY, off: Mapping[str, int] = NOWHERE
+    ) -> None:
+        """The same. Of those that go, so many are to go ``off`` these nodes first (node -> count), as there is somebody who
+        waits for the room: it is passed to `victims.victims`.
+        """
+        ...

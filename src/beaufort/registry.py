@@ -194,6 +194,7 @@ SCHEDULERS: Registry[ContainerScheduler] = Registry(
     {
         "docker": "beaufort.schedulers.docker:Docker",
         "local": "beaufort.schedulers.local:Local",
+        "marathon": "beaufort.schedulers.marathon:Marathon",
         "mesos": "beaufort.schedulers.mesos:Mesos",
         "simulated": "beaufort.schedulers.simulated:Simulated",
         "swarm": "beaufort.schedulers.swarm:Swarm",

@@ -24,6 +24,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     configured: float | None = None
     document: dict[str, Any] | None = None
     holds: frozenset[str] = frozenset()
+    chooses: bool = False
     step: Step | None = None
     event: Event | None = None
 
@@ -58,7 +59,7 @@ def replay(file: Path) -> Iterator[Replayed]:
     cluster: Cluster | None = None
     for number, line in _lines(file):
         if line.document is not None:
-            scope = replace(load(line.document).scope, holds=line.holds)
+            scope = replace(load(line.document).scope, holds=line.holds, chooses=line.chooses)
             if line.configured is None or scaler is None:
                 scaler, cluster = Scaler(scope), None
             else:

@@ -21,7 +21,8 @@ __all__ = ["Reserve"]
 
 class Reserve:
     """The standby of a fixed set of services, by priority. ``holds``: the kinds that the scheduler can hold. With
-    ``spread`` there are several nodes, and none is held: nobody could say on which node it is needed. What is found goes.
+    ``spread`` there are several nodes, or one that not all may use, and none is held: nobody could say on which node it
+    is needed. What is found goes.
 
     ``is_calm``: nobody is still to grow. ``wanted``: what each is to have ready; ``there``: what each has. ``warming``: how
     many of each run only to be paused, asked for or seen. ``warm``: how many more may, by the totals.

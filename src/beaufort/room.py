@@ -6,11 +6,11 @@ has stopped, the next step finds the room free.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from beaufort.model import Counts, Node, Service
+from beaufort.model import EMPTY, Counts, Node, Reach, Service
 from beaufort.placement import Placement
 from beaufort.pool import Amounts, Numbers, Pool
 
@@ -21,12 +21,21 @@ class Room:
     """What the containers of a fixed set of services hold. Arrays are in the order of the services: by priority.
 
     ``current`` is what serves or is about to; ``staying`` is what will be when all that has been asked for is done.
-    ``kept`` is what is paused, and so holds less.
+    ``kept`` is what is paused, and so holds less. ``reach`` and ``chooses``: see `Placement`.
     """
 
-    def __init__(self, services: Sequence[Service], nodes: Sequence[Node], pool: Pool) -> None:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        nodes: Sequence[Node],
+        pool: Pool,
+        reach: Mapping[str, Reach] = EMPTY,
+        *,
+        chooses: bool = False,
+    ) -> None:
         self.current, self.staying, self.stopping, self.held, self.kept = np.zeros((5, len(services)), dtype=np.int64)
-        self.placement = Placement(services, nodes) if len(nodes) > 1 else None
+        on_nodes = len(nodes) > 1 or (nodes and reach)
+        self.placement = Placement(services, nodes, reach, chooses=chooses) if on_nodes else None
         self._pool = pool
 
     def see(
@@ -45,8 +54,10 @@ class Room:
         ]
         self.kept[which] = [each.standby.kept for each in counts]
         if self.placement is not None:
-            for index, each, total in zip(which, counts, held, strict=True):
-                self.placement.see(index, each.on, total)
+            for index, each, total, pending in zip(which, counts, held, asked, strict=True):
+                if pending is None:
+                    self.placement.seen(index)
+                self.placement.see(index, each.on, total, each.since)
 
     def ask(self, which: Numbers, target: Numbers, warm: Numbers) -> None:
         """These services have been asked to have so many, and to warm some. What was asked for holds room at once."""

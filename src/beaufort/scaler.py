@@ -17,8 +17,10 @@ from beaufort.accounts import NAMES, Accounts
 from beaufort.allocate import allocate
 from beaufort.claims import Claims
 from beaufort.model import (
+    EMPTY,
     NO_COUNTS,
     NO_STANDBY,
+    NOWHERE,
     Action,
     Band,
     Cluster,
@@ -27,6 +29,7 @@ from beaufort.model import (
     Node,
     Outcome,
     Pause,
+    Reach,
     Resources,
     Sample,
     Service,
@@ -51,7 +54,8 @@ REFUSALS = {"NoRoom", "Rejected"}
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a Scaler decides about. ``capacity``: the nodes; empty for what the scheduler reports. ``quotas``: by group.
-    ``holds``: the kinds of standby that the scheduler can hold, the fields of `model.Standby`.
+    ``holds``: the kinds of standby that the scheduler can hold, the fields of `model.Standby`. ``chooses``: whether it can
+    be told from which nodes containers are to go.
     """
 
     services: tuple[Service, ...]
@@ -60,6 +64,7 @@ class Scope:
     quotas: Mapping[str, Resources] = field(default_factory=dict)
     bands: tuple[Band, ...] = ()
     holds: frozenset[str] = frozenset()
+    chooses: bool = False
 
 
 class Scaler:
@@ -82,22 +87,23 @@ class Scaler:
         self._answered: set[int] = set()
         self._crowded: set[int] = set()
         self._desired: Mapping[str, Desired] = {}
-        self._use(scope.capacity)
+        self._use(scope.capacity, EMPTY)
 
-    def _use(self, nodes: tuple[Node, ...]) -> None:
+    def _use(self, nodes: tuple[Node, ...], reach: Mapping[str, Reach]) -> None:
         """Decide about this capacity from now on."""
         count = len(self._works)
-        self._nodes = nodes
+        self._nodes, self._reach = nodes, reach
         self._pool = Pool.of(self._services, nodes, self._scope.quotas)
-        self._room = Room(self._services, nodes, self._pool)
+        self._room = Room(self._services, nodes, self._pool, reach, chooses=self._scope.chooses)
         self._reserve.spread = self._room.placement is not None
         alone = self._pool.alone()
         if self._room.placement is not None:
             alone = np.minimum(alone, self._room.placement.alone())
         self._holds: list[int] = np.minimum(alone, BOUNDLESS).astype(np.int64).tolist()
         self._granted, self._at_once = np.zeros((2, count), dtype=np.int64)
+        self._off: Mapping[int, Mapping[int, int]] = {}
         self._asked = np.zeros(count, dtype=bool)
-        self._accounts = Accounts(self._works, self._pool, self._claims)
+        self._accounts = Accounts(self._works, self._pool, self._claims, reach)
         self._wake[:] = -math.inf
         self._due = True
         self._hold(range(count))
@@ -194,8 +200,8 @@ class Scaler:
         """Take in a new snapshot; the services of which it shows something new."""
         self._cluster = cluster
         # Nodes that are no longer told of are not gone: what they can hold is as it was, as far as anybody knows.
-        if not self._scope.capacity and cluster.nodes and cluster.nodes != self._nodes:
-            self._use(cluster.nodes)
+        if not self._scope.capacity and cluster.nodes and (cluster.nodes, cluster.reach) != (self._nodes, self._reach):
+            self._use(cluster.nodes, cluster.reach)
         told = cluster.counts
         pairs = zip(self._index, self._works, strict=True)
         fresh = {i for i, (name, work) in enumerate(pairs) if told.get(name, NO_COUNTS) is not work.counts}
@@ -246,7 +252,7 @@ class Scaler:
     def _plan(self, now: float, changed: set[int]) -> tuple[Action, ...]:
         """Shrink first; grow only into room that is truly free."""
         if self._due:
-            self._granted, self._at_once = allocate(self._pool, self._claims, self._room, self._reserve)
+            self._granted, self._at_once, self._off = allocate(self._pool, self._claims, self._room, self._reserve)
             self._due = False
         current, starts = self._room.current, self._starts()
         waiting = np.where(self._asked, 0, np.maximum(self._granted - current, 0) - starts)
@@ -264,10 +270,11 @@ class Scaler:
         return tuple(actions)
 
     def _in_turn(self, which: Numbers) -> Numbers:
-        """In the order in which they are served: what takes the remainder comes last, so that it is no other's node
-        that it starts on.
+        """In the order in which they are served, so that nobody starts on the node of one who is served before: minimums
+        come first, and what takes the remainder last.
         """
-        return np.asarray(which[np.argsort(self._claims.rank[which], kind="stable")])
+        has_least = self._room.current[which] >= self._claims.least[which]
+        return np.asarray(which[np.lexsort((self._claims.rank[which], has_least))])
 
     def _starts(self) -> Numbers:
         """How many containers each service may start now."""
@@ -296,13 +303,22 @@ class Scaler:
         for index, current, goal, ready, reason in zip(
             which.tolist(), before, target.tolist(), standby, reasons, strict=True
         ):
-            actions.append(Action(self._names[index], current, goal, reason, ready))
+            off = self._leave_nodes(index) if goal < current and index in self._off else NOWHERE
+            actions.append(Action(self._names[index], current, goal, reason, ready, off))
             self._works[index].ask(goal, ready)
         warming = np.array([self._works[index].warming for index in which.tolist()], dtype=np.int64)
         self._room.ask(which, target, warming - self._reserve.warming[which])
         self._reserve.warming[which] = warming
         self._asked[which] = True
         return actions
+
+    def _leave_nodes(self, index: int) -> Mapping[str, int]:
+        """From which nodes those are to go that make room there."""
+        placement = self._room.placement
+        assert placement is not None
+        off = {placement.names[node]: count for node, count in self._off[index].items()}
+        placement.expect_off(index, off)
+        return off
 
     def _prepare(self, waiting: Numbers) -> list[Action]:
         """Have as much ready as there should be, where the count stays as it is."""

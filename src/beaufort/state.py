@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from beaufort.config import Config
-from beaufort.model import NO_STANDBY, Counts, Node, Standby
+from beaufort.model import NO_STANDBY, Counts, Node, Reach, Standby
 from beaufort.protocols import ConfigError
 from beaufort.quantity import AtLeast, shown
 from beaufort.reading.composer import read
@@ -22,12 +22,15 @@ __all__ = ["State", "load_state", "read_state"]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``now`` in seconds; ``demand`` only of the services that have data; ``nodes`` empty for the configuration's own."""
+    """``now`` in seconds; ``demand`` only of the services that have data; ``nodes`` empty for the configuration's own;
+    ``reach`` as in a `Cluster`.
+    """
 
     now: float
     counts: Mapping[str, Counts]
     demand: Mapping[str, float]
     nodes: tuple[Node, ...]
+    reach: Mapping[str, Reach] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

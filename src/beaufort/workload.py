@@ -190,9 +190,9 @@ class Workload:
 
     def _bound(self, now: float) -> None:
         most, least = self.desired.count, self.service.min
-        if not self.backoff.is_calm:
-            limit = self.backoff.most(now, self.counts)
-            most = most if limit is None else min(most, limit)
+        limit = None if self.backoff.is_calm else self.backoff.most(now, self.counts)
+        if limit is not None:
+            most = min(most, limit)
         if self._pause is not None:
             current = self.counts.current
             if self._pause.direction is not Direction.IN:
@@ -202,7 +202,7 @@ class Workload:
         self.most, self.least = min(most, BOUNDLESS), min(least, most, BOUNDLESS)
         still = self._pause is not None and self._pause.direction is not Direction.IN
         self.ready = self.counts.standby if still else self.service.standby
-        if self.backoff.most(now, self.counts) is not None:
+        if limit is not None:
             self.ready = _at_most(self.ready, self.counts.standby)
 
     def _without_data(self, now: float, stale_at: float) -> Desired:

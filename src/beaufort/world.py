@@ -7,28 +7,34 @@ same seed and the same calls give the same history. It starts and stops only wha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import heapify, heappop, heappush
+from itertools import chain, islice
 from random import Random
 from types import MappingProxyType
 
 from beaufort.behaviour import Behaviour
+from beaufort.constraints import Constraint
 from beaufort.machine import Machine, Tally, while_paused, while_running
+from beaufort.machines import Machines, constraints
 from beaufort.model import (
     NO_COUNTS,
     NO_STANDBY,
+    NOWHERE,
     Cluster,
     ContainerState,
     Counts,
     Launch,
     Node,
+    Reach,
     Resources,
     Service,
     Standby,
 )
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
+from beaufort.reach import Reaches
 
 __all__ = ["Link", "World"]
 
@@ -77,7 +83,18 @@ class _Workload:
         on = MappingProxyType(dict(self.on)) if places else {}
         running, starting, stopping = len(self.running), len(self.starting), len(self.stopping)
         standby = Standby(self.created, len(self.paused))
-        return Counts(running, starting, stopping, standby, len(self.warming), self.failed, self.failure, on)
+        since = self.since() if places else {}
+        return Counts(running, starting, stopping, standby, len(self.warming), self.failed, self.failure, on, since)
+
+    def since(self) -> Mapping[str, tuple[float, ...]]:
+        found: dict[str, list[float]] = {}
+        for container in self.first_to_go():
+            found.setdefault(container.machine.node.name, []).append(container.since)
+        return MappingProxyType({node: tuple(times) for node, times in found.items()})
+
+    def first_to_go(self) -> Iterator[_Container]:
+        """The order of `victims`, without a sort: what does not serve yet goes first, then the youngest."""
+        return chain(reversed(self.starting), reversed(self.running))
 
 
 @dataclass(eq=False, slots=True)
@@ -87,8 +104,22 @@ class _Container:
     size: Resources
     group: str | None
     launch: Launch
+    since: float
     state: ContainerState = ContainerState.STARTING
     event: int = 0  # the number of the one change that awaits it; 0 is none
+
+
+def _named(workload: _Workload, how_many: int, off: Mapping[str, int]) -> list[_Container]:
+    """Which are to stop: those of these nodes first."""
+    left, first, others = dict(off), [], []
+    for container in islice(workload.first_to_go(), None if off else max(0, how_many)):
+        node = container.machine.node.name
+        if left.get(node, 0) > 0:
+            left[node] -= 1
+            first.append(container)
+        else:
+            others.append(container)
+    return [*first, *others][: max(0, how_many)]
 
 
 class World:
@@ -106,8 +137,9 @@ class World:
         self.groups: dict[str, Tally] = {}
         self.now = 0.0
         self._nodes_known = bool(nodes)
-        self._machines = [Machine(node) for node in nodes or (Node("anywhere", Resources()),)]
-        self._next_machine = 0
+        self._machines = Machines(nodes or (Node("anywhere", Resources()),))
+        self._reaches = Reaches({})
+        self._rules: Mapping[str, Sequence[Constraint]] = {}
         self._workloads: dict[str, _Workload] = {}
         self._counts: dict[str, Counts] = {}
         self._changed: dict[_Workload, None] = {}
@@ -127,12 +159,13 @@ class World:
 
     def cluster(self, services: Iterable[Service] = ()) -> Cluster:
         """What exists now; zero counts for those of ``services`` that have nothing. Raises Unreachable."""
-        self._reach()
+        self._call()
         for workload in self._changed:
             self._counts[workload.name] = workload.counts(self._nodes_known)
         self._changed.clear()
-        zero = {service.name: NO_COUNTS for service in services}
-        return Cluster(self.now, MappingProxyType(zero | self._counts), self.nodes)
+        services = tuple(services)
+        counts = MappingProxyType({service.name: NO_COUNTS for service in services} | self._counts)
+        return Cluster(self.now, counts, self.nodes, self._reach(services))
 
     @property
     def changed(self) -> bool:
@@ -144,7 +177,7 @@ class World:
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        return tuple(machine.node for machine in self._machines) if self._nodes_known else ()
+        return self._machines.nodes if self._nodes_known else ()
 
     def made_from(self, service: Service) -> int:
         """How many containers of the service were made from its launch as it is here, standby included."""
@@ -167,11 +200,14 @@ class World:
             self._happen(heappop(self._queue)[2])
         self.now = max(self.now, to)
 
-    def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
-        """Make it ``count`` that run or start, at the present time, and so much ``standby``, as far as it has room. Raises
-        Rejected, NoRoom (once what fits has been started) or Unreachable.
+    def scale(
+        self, service: Service, count: int, standby: Standby = NO_STANDBY, off: Mapping[str, int] = NOWHERE
+    ) -> None:
+        """Make it ``count`` that run or start, at the present time, and so much ``standby``, as far as it has room. Of those
+        that go, so many are to go ``off`` these nodes. Raises Rejected, NoRoom (once what fits has been started) or
+        Unreachable.
         """
-        self._reach()
+        self._call()
         workload = self._workloads.get(service.name)
         if workload is None:
             workload = self._workloads[service.name] = _Workload(service.name)
@@ -179,9 +215,9 @@ class World:
             self._discard(workload)
             workload.launch = service.launch
         refusal = self._start(service, workload, count)
-        # The order of `victims`, without a sort: what does not serve yet goes first, then the youngest.
-        for _ in range(workload.current - count):
-            self._stop((workload.starting or workload.running).popitem()[0])
+        for container in _named(workload, workload.current - count, off):
+            del getattr(workload, container.state)[container]
+            self._stop(container)
         self._prepare(service, workload, standby)
         if self.link is Link.LOSSY:
             raise Unreachable("the simulated cluster took the request, but its answer was lost")
@@ -198,8 +234,7 @@ class World:
 
     def lose_node(self, name: str) -> None:
         """The node goes away, and with it all that it held."""
-        machine = next(machine for machine in self._machines if machine.node.name == name)
-        self._machines.remove(machine)
+        machine = self._machines.remove(name)
         for workload in self._workloads.values():
             for state in ContainerState:
                 for container in [*getattr(workload, state)]:
@@ -207,11 +242,17 @@ class World:
                         self._fail(container, f"node {name} went away")
 
     def add_node(self, node: Node) -> None:
-        self._machines.append(Machine(node))
+        self._machines.add(node)
 
     # How it works.
 
-    def _reach(self) -> None:
+    def _reach(self, services: Sequence[Service]) -> Mapping[str, Reach]:
+        rules = {service.name: constraints(service) for service in services if service.launch.options is not None}
+        if rules != self._rules:
+            self._rules, self._reaches = rules, Reaches(rules)
+        return self._reaches.of(self.nodes, {workload.name: workload.on for workload in self._workloads.values()})
+
+    def _call(self) -> None:
         if self.link in {Link.DOWN, Link.HUNG}:
             raise Unreachable("the simulated cluster does not answer")
 
@@ -220,15 +261,17 @@ class World:
         behaviour = self.behaviour_of(service.name)
         if wanted > 0 and behaviour.rejected is not None:
             return Rejected(f"{service.name}: {behaviour.rejected}")
-        for started in range(wanted):
-            delay = behaviour.start.draw(self._random)
-            if self._thaw(workload, delay * THAW):
-                continue
-            delay *= MADE if workload.created else 1.0
-            if not self._launch(service, workload, ContainerState.STARTING, delay):
-                size = service.size
-                return NoRoom(f"{service.name}: started {started} of {wanted}, no node has room for more ({size!r})")
+        thawed = 0
+        while thawed < wanted and workload.paused and self._thaw(workload, behaviour.start.draw(self._random) * THAW):
+            thawed += 1
+        missing = wanted - thawed
+        machines, why = self._machines.place(service, missing, workload.on) if missing > 0 else ([], "")
+        for machine in machines:
+            delay = behaviour.start.draw(self._random) * (MADE if workload.created else 1.0)
+            self._launch(service, workload, machine, ContainerState.STARTING, delay)
             workload.created = max(0, workload.created - 1)
+        if missing > len(machines):
+            return NoRoom(f"{service.name}: started {thawed + len(machines)} of {wanted}; {why}")
         return None
 
     def _thaw(self, workload: _Workload, delay: float) -> bool:
@@ -241,14 +284,12 @@ class World:
                 return True
         return False
 
-    def _launch(self, service: Service, workload: _Workload, state: ContainerState, delay: float) -> bool:
-        machine = self._place(service.size)
-        if machine is None:
-            return False
-        container = _Container(workload, machine, service.size, service.group, service.launch)
+    def _launch(
+        self, service: Service, workload: _Workload, machine: Machine, state: ContainerState, delay: float
+    ) -> None:
+        container = _Container(workload, machine, service.size, service.group, service.launch, self.now)
         self._take(container, container.size)
         self._become(container, state, delay)
-        return True
 
     def _prepare(self, service: Service, workload: _Workload, standby: Standby) -> None:
         behaviour = self.behaviour_of(service.name)
@@ -262,8 +303,9 @@ class World:
         if workload.created != standby.created:
             workload.created = standby.created
             self._changed[workload] = None
-        for _ in range(standby.kept - len(workload.paused) - len(workload.warming)):
-            self._launch(service, workload, ContainerState.WARMING, behaviour.start.draw(self._random))
+        missing = standby.kept - len(workload.paused) - len(workload.warming)
+        for machine in self._machines.place(service, missing, workload.on)[0] if missing > 0 else ():
+            self._launch(service, workload, machine, ContainerState.WARMING, behaviour.start.draw(self._random))
 
     def _discard(self, workload: _Workload) -> None:
         """Standby that is of no use any more."""
@@ -272,15 +314,6 @@ class World:
         if workload.created:
             workload.created = 0
             self._changed[workload] = None
-
-    def _place(self, size: Resources) -> Machine | None:
-        """The next node, taken in turn, that has room: this spreads, and costs little until the cluster is full."""
-        for turn in range(len(self._machines)):
-            index = (self._next_machine + turn) % len(self._machines)
-            if self._machines[index].fits(size):
-                self._next_machine = index + 1
-                return self._machines[index]
-        return None
 
     def _become(self, container: _Container, state: ContainerState, delay: float) -> None:
         """``container`` is in none of the sets any more; in so many seconds it changes again."""
@@ -293,6 +326,7 @@ class World:
         """It begins to run, and so takes this of its node."""
         on, node = container.workload.on, container.machine.node.name
         on[node] = on.get(node, 0) + 1
+        self._machines.take(container.machine, size)
         for tally in self._tallies(container):
             tally.take(size)
 
@@ -302,11 +336,12 @@ class World:
         on[node] -= 1
         if not on[node]:
             del on[node]
+        self._machines.give_back(container.machine, size)
         for tally in self._tallies(container):
             tally.give_back(size)
 
     def _tallies(self, container: _Container) -> list[Tally]:
-        tallies = [self.total, container.machine.tally]
+        tallies = [self.total]
         if container.group is not None:
             tallies.append(self.groups.setdefault(container.group, Tally()))
         return tallies
@@ -346,6 +381,7 @@ class World:
         if container.state is not ContainerState.PAUSED:
             self._give_back(container, container.size)
             return
+        self._machines.give_back(container.machine, while_paused(container.size))
         for tally in self._tallies(container):
             tally.give_back(while_paused(container.size))
 

@@ -6,20 +6,21 @@ import asyncio
 import getpass
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from beaufort.model import NO_STANDBY, Cluster, Service, Standby
+from beaufort.model import NO_STANDBY, NOWHERE, Cluster, Service, Standby
 from beaufort.protocols import NoRoom, Rejected, Unreachable
 from beaufort.quantity import Seconds, Secret
+from beaufort.reach import Reaches
 from beaufort.schedulers.directory import state_home
 from beaufort.schedulers.framework.agents import Agents
 from beaufort.schedulers.framework.dealer import Dealer, Order
 from beaufort.schedulers.framework.identity import Identity
-from beaufort.schedulers.framework.launch import MesosLaunch, check
+from beaufort.schedulers.framework.launch import MesosLaunch, check, constraints
 from beaufort.schedulers.framework.leader import whereabouts
 from beaufort.schedulers.framework.link import Link
 from beaufort.schedulers.framework.master import Door, Master
@@ -62,6 +63,7 @@ class Mesos:
     """
 
     launch_options: ClassVar[type] = MesosLaunch
+    chooses: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
         self,
@@ -131,28 +133,32 @@ class Mesos:
         await self._link.ready()
         names = [service.name for service in services]
         before = Counter(self._tasks.failed)
+        reaches = Reaches({service.name: constraints(service) for service in services if not check(service)})
         while True:
             touched, now = self._tasks.touched, time.time()
-            yield Cluster(now, self._tasks.counts(names, before), self._agents.nodes(now))
+            nodes = self._agents.nodes(now)
+            yield Cluster(now, self._tasks.counts(names, before), nodes, reaches.of(nodes, self._tasks.on()))
             await touched.wait()
             if self._link.error is not None:
                 raise Unreachable(str(self._link.error))
 
-    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
+    async def scale(
+        self, service: Service, count: int, standby: Standby = NO_STANDBY, off: Mapping[str, int] = NOWHERE
+    ) -> None:
         del standby  # Mesos holds none
         try:
-            await self._scale(service, count)
+            await self._scale(service, count, off)
         finally:
             self._tasks.touch()  # what was accepted is in a snapshot that comes after it was
 
-    async def _scale(self, service: Service, count: int) -> None:
+    async def _scale(self, service: Service, count: int, off: Mapping[str, int]) -> None:
         self._wanted[service.name] = count
         await self._link.ready()
         # From here until all is begun nothing is awaited: what is counted is what is acted on. Of several requests the
         # latest holds.
         count = self._wanted[service.name]
         current = self._tasks.current(service.name)
-        for victim in victims(current, len(current) - count):
+        for victim in victims(current, len(current) - count, off):
             self._tasks.stop(victim)
         kills = self._link.attend()
         if len(current) < count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
@@ -12,7 +12,9 @@ from typing import Annotated, ClassVar, Self
 
 from beaufort import clock
 from beaufort.behaviour import Behaviour, Delay
-from beaufort.model import NO_STANDBY, Cluster, Node, Resources, Service, Standby
+from beaufort.constraints import faults
+from beaufort.machines import SimulatedLaunch
+from beaufort.model import NO_STANDBY, NOWHERE, Cluster, Node, Resources, Service, Standby
 from beaufort.protocols import HEARTBEAT
 from beaufort.quantity import AtLeast, Bytes, Cores, Seconds
 from beaufort.world import Link, World
@@ -24,12 +26,15 @@ class Simulated:
     """A model cluster, to try a configuration without running anything. It forgets all when Beaufort ends.
 
     ``nodes`` machines of ``containers`` slots, ``cpu`` and ``memory`` each; with none of the three, the room has no
-    end and the capacity is the configuration's. A container takes ``start_delay`` to run and ``stop_delay`` to stop:
+    end and the capacity is the configuration's. ``labels`` has for each label the values that the nodes get in turn, which
+    the constraints of a service can ask for (see ``SimulatedLaunch``). A container takes ``start_delay`` to run and ``stop_delay`` to stop:
     medians, about which they vary log-normally by ``spread``. Running ones fail ``failure_rate`` times a second each.
     The same ``seed`` gives the same history.
     """
 
     holds: ClassVar[frozenset[str]] = frozenset({"created", "paused"})
+    chooses: ClassVar[bool] = True
+    launch_options: ClassVar[type] = SimulatedLaunch
 
     def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
         self,
@@ -38,6 +43,7 @@ class Simulated:
         containers: Annotated[int, AtLeast(0)] | None = None,
         cpu: Cores | None = None,
         memory: Bytes | None = None,
+        labels: Mapping[str, tuple[str, ...]] | None = None,
         start_delay: Seconds = 0.5,
         stop_delay: Seconds = 0.5,
         spread: Annotated[float, AtLeast(0)] = 0.0,
@@ -48,7 +54,7 @@ class Simulated:
         capacity = Resources({name: amount for name, amount in amounts.items() if amount is not None})
         count = nodes if len(capacity) else 0
         behaviour = Behaviour(Delay(start_delay, spread), Delay(stop_delay, spread), failure_rate=failure_rate)
-        self._world = World([Node(f"node-{n}", capacity) for n in range(1, count + 1)], behaviour, seed)
+        self._world = World([_node(n, capacity, labels or {}) for n in range(count)], behaviour, seed)
         self._touched = asyncio.Event()
         self._began: float | None = None
 
@@ -79,9 +85,11 @@ class Simulated:
             self._touch()
 
     def check(self, service: Service) -> Sequence[str]:
-        """Nothing is launched, so nothing can be wrong with the launch."""
-        del service
-        return ()
+        """Nothing is launched, so nothing but its constraints can be wrong with the launch."""
+        options = service.launch.options
+        if not isinstance(options, SimulatedLaunch):
+            return ()
+        return tuple(faults(constraints=options.constraints, prefer=options.prefer))
 
     async def watch(self, services: Sequence[Service]) -> AsyncGenerator[Cluster, None]:
         self._world.advance(self._now())
@@ -92,11 +100,13 @@ class Simulated:
                 yield self._snapshot(services, before)
             await self._next(touched)
 
-    async def scale(self, service: Service, count: int, standby: Standby = NO_STANDBY) -> None:
+    async def scale(
+        self, service: Service, count: int, standby: Standby = NO_STANDBY, off: Mapping[str, int] = NOWHERE
+    ) -> None:
         await self._answer(service.name)
         self._world.advance(self._now())
         try:
-            self._world.scale(service, count, standby)
+            self._world.scale(service, count, standby, off)
         finally:
             if self._world.changed:
                 self._touch()
@@ -138,3 +148,9 @@ class Simulated:
             await asyncio.get_running_loop().create_future()
         elif seconds:
             await asyncio.sleep(seconds)
+
+
+def _node(index: int, capacity: Resources, labels: Mapping[str, tuple[str, ...]]) -> Node:
+    name = f"node-{index + 1}"
+    dealt = {label: values[index % len(values)] for label, values in labels.items() if values}
+    return Node(name, capacity, {**dealt, "@hostname": name})

@@ -104,7 +104,8 @@ class Swarm:
         before = Counter(self._ledger.failed)
         while True:
             touched = self._ledger.touched
-            yield Cluster(time.time(), self._ledger.counts(names, before), self._ledger.nodes)
+            counts = self._ledger.counts(names, before)
+            yield Cluster(time.time(), counts, self._ledger.nodes, self._ledger.reach)
             await touched.wait()
             if isinstance(self._lookout.error, Silent) and not self._managers.several:
                 raise Unreachable(str(self._lookout.error))  # to try again at once would take as long again

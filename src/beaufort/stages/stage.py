@@ -56,6 +56,7 @@ STAGES: Registry[Stage] = Registry(
     {
         "docker": "beaufort.stages.docker:DockerStage",
         "local": "beaufort.stages.local:LocalStage",
+        "marathon": "beaufort.stages.marathon:MarathonStage",
         "mesos": "beaufort.stages.mesos:MesosStage",
         "swarm": "beaufort.stages.swarm:SwarmStage",
     },

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from beaufort.model import NODE, Reach
 from beaufort.schedulers.cluster.answers import Node
 
-__all__ = ["CONSTRAINT", "may_use"]
+__all__ = ["CONSTRAINT", "may_use", "reach"]
 
 KEYS = r"node\.(?:id|hostname|ip|role|platform\.os|platform\.arch|labels\.[a-z0-9][a-z0-9_.-]*)|engine\.labels\.[a-z0-9][a-z0-9_.-]*"
 CONSTRAINT = re.compile(rf"\s*(?P<key>{KEYS})\s*(?P<how>==|!=)\s*(?P<value>\S(?:.*\S)?)\s*", re.IGNORECASE)
@@ -23,10 +24,30 @@ SAME = {"x86_64": "amd64", "aarch64": "arm64"}
 
 def may_use(spec: Mapping[str, Any], node: Node) -> bool:
     """Whether tasks of a service of this spec may be placed on the node, whatever room it has."""
-    placement = (spec.get("TaskTemplate") or {}).get("Placement") or {}
+    placement = _placement(spec)
     return _fits_platform(placement.get("Platforms") or (), node) and all(
         _holds(constraint, node) for constraint in placement.get("Constraints") or ()
     )
+
+
+def reach(spec: Mapping[str, Any], nodes: Sequence[Node], called: Mapping[str, str]) -> Reach | None:
+    """Where containers of a service of this spec may be; None for anywhere. ``called``: the names of the nodes."""
+    placement = _placement(spec)
+    rules = list(placement.get("Constraints") or ())
+    within = frozenset(called[node.id] for node in nodes if may_use(spec, node))
+    if len(within) < len(nodes) and not all(_fits_platform(placement.get("Platforms") or (), node) for node in nodes):
+        rules.append("its platform")
+    each = placement.get("MaxReplicas") or 0
+    if each:
+        rules.append(f"at most {each} each")
+    if len(within) == len(nodes) and not each:
+        return None
+    return Reach(within, {NODE: each} if each else {}, ", ".join(rules))
+
+
+def _placement(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    placement: Mapping[str, Any] = (spec.get("TaskTemplate") or {}).get("Placement") or {}
+    return placement
 
 
 def _fits_platform(platforms: Any, node: Node) -> bool:

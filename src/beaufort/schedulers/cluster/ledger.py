@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from beaufort.model import Counts, Node
+from beaufort.model import Counts, Node, Reach
 from beaufort.schedulers.cluster import answers
 from beaufort.schedulers.cluster.answers import Service, Task
 from beaufort.schedulers.cluster.capacity import Amounts, capacity, names, reserved
+from beaufort.schedulers.cluster.constraints import reach
 from beaufort.schedulers.cluster.launch import LAUNCH
 from beaufort.schedulers.cluster.leaving import Leaving
 from beaufort.schedulers.cluster.standing import NOTHING, Standing, has_ended, holds, obituary, parked, standing
@@ -48,6 +49,7 @@ class Ledger:
         self.adopted: Mapping[str, str] = {}
         self.planned: Sequence[Mapping[str, Any]] = ()
         self.nodes: tuple[Node, ...] = ()
+        self.reach: Mapping[str, Reach] = {}
         self.deployment = deployment
         self._services: dict[str, Service] = {}
         self._names: dict[str, str] = {}
@@ -170,7 +172,7 @@ class Ledger:
                 ours.setdefault(name, []).append(task)
         if whole:
             self._others = reserved(task for task in tasks if holds(task) and self._owner(task) is None)
-        before = self._standing, self.nodes, self.failed.copy(), self._asked
+        before = self._standing, self.nodes, self.reach, self.failed.copy(), self._asked
         called = names(self._machines)
         down = {node.id for node in self._machines if node.status.state == "down"}
         self._parked = parked((task for each in ours.values() for task in each), self._parked)
@@ -186,6 +188,7 @@ class Ledger:
         held = reserved(task for each in ours.values() for task in each if holds(task))
         specs = [*self.planned, *(service.spec for service in self._services.values())]
         self.nodes = capacity(self._machines, held, self._others, specs)
+        self.reach = self._reach(called)
         self._asked = {name: asked for name, asked in self._asked.items() if self._is_due(name, asked, mark, now)}
         self._names = {
             id_: name
@@ -193,7 +196,16 @@ class Ledger:
             if id_ in self._services or any(task.service_id == id_ for task in ours.get(name, ()))
         }
         self._look()
-        return before != (self._standing, self.nodes, self.failed, self._asked)
+        return before != (self._standing, self.nodes, self.reach, self.failed, self._asked)
+
+    def _reach(self, called: Mapping[str, str]) -> dict[str, Reach]:
+        """By service, as it is, or as it will be made."""
+        specs = {self._names[id_]: service.spec for id_, service in self._services.items()}
+        specs |= {planned["Labels"][SERVICE]: planned for planned in self.planned}
+        there = {node.name for node in self.nodes}
+        machines = [node for node in self._machines if called[node.id] in there]
+        found = {name: reach(spec, machines, called) for name, spec in specs.items()}
+        return {name: each for name, each in found.items() if each is not None}
 
     def lose(self) -> None:
         """The managers can't be read."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from beaufort.constraints import Constraint
+from beaufort.constraints import Constraint, faults, parsed
 from beaufort.model import Resources, Service
 from beaufort.quantity import AtLeast, Between, Seconds
 from beaufort.schedulers.framework.amounts import PORTS
@@ -82,12 +82,7 @@ def _faults(service: Service, launch: MesosLaunch) -> Iterator[str]:
         yield "health_path: expected nothing here, as there is a health_command"
     if launch.health_path is not None and not launch.ports:
         yield "health_path: expected ports to ask at, got none"
-    for key, written in (("constraints", launch.constraints), ("prefer", launch.prefer)):
-        for index, text in enumerate(written):
-            try:
-                Constraint.parse(text)
-            except ValueError as error:
-                yield f"{key}.{index}: {error}"
+    yield from faults(constraints=launch.constraints, prefer=launch.prefer)
     yield from _wrong_words(launch.mesos)
 
 
@@ -102,9 +97,7 @@ def _wrong_words(words: Mapping[str, Any]) -> Iterator[str]:
 
 
 def constraints(service: Service) -> tuple[Constraint, ...]:
-    launch = said(service)
-    hard = [Constraint.parse(text) for text in launch.constraints]
-    return (*hard, *(Constraint.parse(text, soft=True) for text in launch.prefer))
+    return parsed(said(service).constraints, said(service).prefer)
 
 
 def size(service: Service) -> Resources:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +17,7 @@ import aiohttp
 import msgspec
 
 from beaufort.protocols import SchedulerError, Unreachable
+from beaufort.schedulers.calls import tls
 from beaufort.schedulers.framework.answers import Event
 from beaufort.schedulers.framework.leader import Whereabouts
 from beaufort.schedulers.framework.recordio import RecordIO
@@ -59,12 +59,9 @@ class Door:
 
     def session(self) -> aiohttp.ClientSession:
         """Raises OSError if the certificates can't be read. There is no limit of connections: launches go side by side."""
-        context = ssl.create_default_context(cafile=self.ca)
-        if self.cert is not None:
-            context.load_cert_chain(self.cert, self.key)
         basic = base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
         headers = {} if self.name is None else {"Authorization": f"Basic {basic}"}
-        connector = aiohttp.TCPConnector(ssl=context, limit=0)
+        connector = aiohttp.TCPConnector(ssl=tls(self.ca, self.cert, self.key), limit=0)
         return aiohttp.ClientSession(connector=connector, headers=headers, timeout=aiohttp.ClientTimeout(total=None))
 
 
@@ -150,6 +147,16 @@ class Master:
         async with self._guard(), self._post(OPERATOR, call) as response:
             await _check(response)
             return msgspec.json.decode(await response.read(), type=kind)
+
+    async def seek(self, call: Call, kind: type[T]) -> T:
+        """The same, of whichever master leads: the one that did last, or the first that takes it or knows one that does."""
+        if self.url:
+            with suppress(Unreachable, Refusal):
+                return await self.ask(call, kind)
+        async with AsyncExitStack() as stack:
+            response = await self._find(stack, OPERATOR, call)
+            async with self._guard():
+                return msgspec.json.decode(await response.read(), type=kind)
 
     async def get(self, path: str, kind: type[T], query: Mapping[str, str]) -> T:
         async with self._guard(), self._session.get(self.url + path, params=query) as response:

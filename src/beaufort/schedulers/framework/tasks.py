@@ -15,6 +15,7 @@ from beaufort.model import Container, ContainerState, Counts, Resources
 from beaufort.schedulers.framework.amounts import counted
 from beaufort.schedulers.framework.answers import Record, Status
 from beaufort.schedulers.framework.names import new_id, owner
+from beaufort.victims import since
 
 __all__ = ["ALIVE", "DEPLOYMENT", "SERVICE", "Phase", "Task", "Tasks"]
 
@@ -79,7 +80,7 @@ class Task:
 
     @property
     def container(self) -> Container:
-        return Container(self.id, self.service, STATES[self.phase], self.started_at)
+        return Container(self.id, self.service, STATES[self.phase], self.started_at, node=self.agent)
 
 
 class Tasks:
@@ -103,7 +104,7 @@ class Tasks:
     def counts(self, services: Iterable[str], before: Mapping[str, int]) -> dict[str, Counts]:
         """By service, of these and of all that is held. ``before``: the failures that are not to be counted."""
         tally = Counter((task.service, task.phase) for task in self)
-        on = self.on()
+        on, ages = self.on(), self._since()
         counts = {}
         for name in dict.fromkeys([*services, *(service for service, _ in tally), *self.failed]):
             failed = self.failed[name] - before.get(name, 0)
@@ -114,8 +115,17 @@ class Tasks:
                 failed=failed,
                 failure=self.failure[name] if failed else "",
                 on=on.get(name, {}),
+                since=ages.get(name, {}),
             )
         return counts
+
+    def _since(self) -> dict[str, dict[str, tuple[float, ...]]]:
+        """Service -> agent -> when its tasks there began that have not been asked to end."""
+        found: defaultdict[str, list[Container]] = defaultdict(list)
+        for task in self:
+            if task.agent and task.phase in CURRENT:
+                found[task.service].append(task.container)
+        return {service: since(containers) for service, containers in found.items()}
 
     def on(self) -> dict[str, dict[str, int]]:
         """Service -> agent -> how many of its tasks are held there."""
