@@ -70,6 +70,20 @@ async def test_explain_tells_each_stage_and_who_lost_what_to_whom(played: Stage)
     }
 
 
+async def test_explain_names_the_limit_that_a_desire_has_come_to(played: Stage) -> None:
+    async def bounds() -> str:
+        told = (await played.client.get("/v1/services/web/explain")).json()["stages"]
+        return next(str(each["reason"]) for each in told if each["stage"] == "bounds")
+
+    assert await bounds() == "from 1 to 1: its desire, its min"
+    await push(played, web=4)
+    await played.settled(web=4)
+    assert await bounds() == "from 1 to 4: its desire"
+    await played.client.patch("/v1/services/web", json={"max": 2})
+    await played.settled(web=2)
+    assert await bounds() == "from 1 to 2: its desire, its max"
+
+
 STANDBY: dict[str, Any] = {
     **CONFIG,
     "capacity": {"memory": 3},

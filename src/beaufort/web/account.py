@@ -22,7 +22,8 @@ def account(observer: Observer, name: str) -> Account:
     """Raises BeaufortError for a service that is not there."""
     standing, now = observer.controller.standing(name), clock.now()
     counts = observer.counts.get(name, NO_COUNTS) if observer.controller.cluster is not None else None
-    stages = [*_stages(standing, counts, now), *_ready(standing, observer.controller.services[name], counts)]
+    service = observer.controller.services[name]
+    stages = [*_stages(standing, service, counts, now), *_ready(standing, service, counts)]
     return Account(
         at=now,
         service=name,
@@ -38,7 +39,7 @@ def _line(stage: Stage) -> str:
     return f"{stage.stage:<8}{count:>6}  {stage.reason}"
 
 
-def _stages(standing: Standing, counts: Counts | None, now: float) -> Iterator[Stage]:
+def _stages(standing: Standing, service: Service, counts: Counts | None, now: float) -> Iterator[Stage]:
     latest, wish, desired = standing.latest, standing.wish, standing.desired
     if latest is None:
         yield Stage(stage="demand", count=None, reason="none was measured")
@@ -49,13 +50,20 @@ def _stages(standing: Standing, counts: Counts | None, now: float) -> Iterator[S
     if wish is not None:
         yield Stage(stage="policy", count=None if wish.remainder else wish.count, reason=wish.reason)
     yield Stage(stage="desired", count=desired.count, reason=desired.reason)
-    bound = standing.held_back or "its desire"
-    yield Stage(stage="bounds", count=standing.most, reason=f"from {standing.least} to {standing.most}: {bound}")
+    reason = f"from {standing.least} to {standing.most}: {_bound(standing, service)}"
+    yield Stage(stage="bounds", count=standing.most, reason=reason)
     yield _granted(standing)
     if counts is None:
         yield Stage(stage="running", count=None, reason="the scheduler can't be read")
     else:
         yield Stage(stage="running", count=counts.running, reason=_existing(counts))
+
+
+def _bound(standing: Standing, service: Service) -> str:
+    if standing.held_back:
+        return standing.held_back
+    limits = {service.min: ", its min", service.max: ", its max"}
+    return f"its desire{limits.get(standing.most, '')}"
 
 
 def _ready(standing: Standing, service: Service, counts: Counts | None) -> Iterator[Stage]:
