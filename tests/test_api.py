@@ -240,6 +240,7 @@ async def test_a_push_with_a_fault_is_refused_whole(samples: list[dict[str, Any]
             ],
             id="one sample",
         ),
+        pytest.param("POST", "/v1/session", "a token", ["the body: expected an object, got text"], id="a text"),
         pytest.param("POST", "/v1/demand", 5, ["the body: expected an object or a list, got 5"], id="a number"),
         pytest.param(
             "PATCH",

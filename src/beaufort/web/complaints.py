@@ -46,7 +46,9 @@ def _of(said: object, kind: Any, place: str) -> Iterator[str]:
         yield from _of_fields(said, struct, f"{place}." if place else "")
     elif not _is(said, kind):
         expected = "an object" if struct is not None else _words(kind)
-        yield f"{place or 'the body'}: expected {expected}{' or a list' if many else ''}, got {_got(said)}"
+        # A text that should have had parts is not repeated: it may be one's secret in the wrong place.
+        got = "text" if struct is not None and isinstance(said, str) else _got(said)
+        yield f"{place or 'the body'}: expected {expected}{' or a list' if many else ''}, got {got}"
 
 
 def _of_fields(said: dict[Any, Any], struct: type[Struct], place: str) -> Iterator[str]:
