@@ -23,7 +23,7 @@ demo: page
 
 # Two at a time, as most of them wait for real servers; the tests of one file share theirs.
 test: page
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/ready
 	@$(BIN)/ruff check
