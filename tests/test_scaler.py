@@ -135,7 +135,7 @@ def test_who_goes_is_told_from_which_node_and_not_again_until_that_is_seen() -> 
     assert play.step({"high": 2, "low": 2}) == {"low": (2, 1)}
     assert play.decision.actions[0].off == {"b": 1}
     assert play.granted("high").endswith(
-        "gets 1: no room on the 1 node with zone LIKE east, 1 of them wait for room, 1 held by low stopping"
+        "gets 1: no room on the 1 node with zone LIKE east, 1 of them waits for room, 1 held by low stopping"
     )
     assert play.decision.shortfall == {"high": 1, "low": 1}
     seen = Counts(running=1, stopping=1, on={"a": 1, "b": 1}, since={"a": (9.0,)})
@@ -271,7 +271,7 @@ def test_strangers_are_turned_out_and_growth_waits_for_them() -> None:
     play = Play(old=running(2))
     assert play.step({"high": 1}) == {"old": (2, 0)}
     assert play.why("old") == "is not in the configuration"
-    assert play.granted("high").endswith("gets 1: 1 of them wait for room, 2 held by old stopping")
+    assert play.granted("high").endswith("gets 1: 1 of them waits for room, 2 held by old stopping")
     assert play.see() == {}
     assert play.see(accepted=["old"], old=running(0, stopping=2)) == {}
     assert play.see(old=NO_COUNTS) == {"high": (0, 1)}
