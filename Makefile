@@ -23,7 +23,7 @@ demo: page
 
 # Two at a time, as most of them wait for real servers; the tests of one file share theirs.
 test: page
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/ready
 	@$(BIN)/ruff check
@@ -33,10 +33,10 @@ check: .venv/ready
 	@$(BIN)/python web/build.py --check
 
 # What decides is tested in every branch, by its own tests.
-PURE := constraints reach eviction packing settle backoff policies workload model victims allocate placement room scaler standby reserve strangers queue rates pd_queue quantity dryrun width
+PURE := constraints reach eviction packing settle backoff policies workload model victims allocate placement room scaler standby reserve strangers queue rates pd_queue quantity dryrun width wording
 cover: .venv/ready
 	@$(BIN)/python -m pytest -q --cov=beaufort --cov-report= $(PURE:%=tests/test_%.py)
-	@$(BIN)/coverage report --skip-covered --show-missing --fail-under=100 --include='$(shell echo src/beaufort/{accounts,allocate,backoff,claims,clearing,constraints,crowd,division,eviction,fitting,givers,kinds,model,packing,placement,pool,protocols,quantity,reach,reserve,room,scaler,settle,standing,strangers,trial,victims,workload}.py | tr " " ","),src/beaufort/policies/*,src/beaufort/schedulers/engine/width.py'
+	@$(BIN)/coverage report --skip-covered --show-missing --fail-under=100 --include='$(shell echo src/beaufort/{accounts,allocate,backoff,claims,clearing,constraints,crowd,division,eviction,fitting,givers,kinds,model,packing,placement,pool,protocols,quantity,reach,reserve,room,scaler,settle,standing,strangers,trial,victims,wording,workload}.py | tr " " ","),src/beaufort/policies/*,src/beaufort/schedulers/engine/width.py'
 
 bench: page
 	@for each in api decide page placement queue_control reaction rest; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit 1; done

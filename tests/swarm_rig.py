@@ -34,8 +34,8 @@ class Swarm:
 
     @property
     def first(self) -> Engine:
-        """The manager that is spoken to."""
-        return self.engines["n1"]
+        """The manager that is spoken to: the first that is not lost."""
+        return self.up[0]
 
     switch_address = f"{SUBNET}.254"
 

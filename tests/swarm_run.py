@@ -43,10 +43,13 @@ class SwarmRun(Run):
         self.swarm = swarm
         self.deployment = f"run-{next(_numbers)}"
         self.config = configuration(urls=urls or [swarm.first.url], deployment=self.deployment, **services)
-        self.meters = {
-            name: Meter(engine, f"beaufort.deployment={self.deployment}") for name, engine in swarm.engines.items()
-        }
+        self.meters: dict[str, Meter] = {}
         super().__init__(self.config)
+
+    def watch(self, name: str) -> None:
+        """Follow a machine's event log from now on: all that Swarm starts there, whoever has asked for it."""
+        self.meters[name] = Meter(self.swarm.engines[name], "com.docker.swarm.task.id")
+        self.meters[name].follow()
 
     @property
     def peak(self) -> int:
@@ -85,14 +88,19 @@ def replicas(service: dict[str, Any]) -> int:
 
 @asynccontextmanager
 async def running(swarm: Swarm, urls: list[str] | None = None, **services: dict[str, Any]) -> AsyncIterator[SwarmRun]:
+    """At the end the containers are stopped. Whatever happened, nothing of it is left, and nothing ever was too much."""
     run = SwarmRun(swarm, urls, **services)
-    for meter in run.meters.values():
-        meter.follow()
     try:
+        for name in swarm.engines:
+            run.watch(name)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(run.controller.run())
             yield run
-            run.controller.stop()
+            run.controller.stop(containers=True)
     finally:
         for meter in run.meters.values():
             meter.close()
+    assert run.said("stopped") == ["the containers are stopped"]
+    assert run.services() == {}
+    assert not any(run.containers().values())
+    assert run.peak <= EACH

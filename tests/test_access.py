@@ -351,7 +351,7 @@ async def test_a_key_that_does_not_fit_is_wrong_input(tmp_path: Path) -> None:
 async def test_readiness_names_services_only_to_who_may_see_them(played: Stage, texts: dict[str, str]) -> None:
     told = {who: (await played.client.get("/readyz", headers=shown(texts, who))).json() for who in EVERYBODY}
     assert {who for who, each in told.items() if each["stale"]} == SEES
-    assert {each["sources"]["detail"] for each in told.values()} == {"1 of 2 services have no fresh demand"}
+    assert {each["sources"]["detail"] for each in told.values()} == {"1 of 2 services has no fresh demand"}
 
 
 async def test_a_new_certificate_needs_no_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,20 @@ async def test_explain_tells_each_stage_and_who_lost_what_to_whom(played: Stage)
     }
 
 
+async def test_explain_names_the_limit_that_a_desire_has_come_to(played: Stage) -> None:
+    async def bounds() -> str:
+        told = (await played.client.get("/v1/services/web/explain")).json()["stages"]
+        return next(str(each["reason"]) for each in told if each["stage"] == "bounds")
+
+    assert await bounds() == "from 1 to 1: its desire, its min"
+    await push(played, web=4)
+    await played.settled(web=4)
+    assert await bounds() == "from 1 to 4: its desire"
+    await played.client.patch("/v1/services/web", json={"max": 2})
+    await played.settled(web=2)
+    assert await bounds() == "from 1 to 2: its desire, its max"
+
+
 STANDBY: dict[str, Any] = {
     **CONFIG,
     "capacity": {"memory": 3},
@@ -177,14 +191,14 @@ async def test_thousands_of_samples_in_one_body_as_messagepack(played: Stage) ->
     [
         pytest.param(
             [{"service": "web", "value": 4}, {"service": "nobody", "value": 1}],
-            ["nobody: there is no such service; there are rest, timed, web"],
+            ["nobody: there is no such service; there are web, rest, timed"],
             id="no such service",
         ),
         pytest.param(
             [{"service": "timed", "value": 1}, {"service": "nobody", "value": 1}],
             [
                 "timed: its demand is measured by random, not pushed",
-                "nobody: there is no such service; there are rest, timed, web",
+                "nobody: there is no such service; there are web, rest, timed",
             ],
             id="every fault at once",
         ),
@@ -198,6 +212,75 @@ async def test_a_push_with_a_fault_is_refused_whole(samples: list[dict[str, Any]
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["faults"] == faults
         assert (await service(played, "web"))["demand"] is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "said", "faults"),
+    [
+        pytest.param(
+            "POST",
+            "/v1/demand",
+            [{"service": "web", "value": "ten"}, {"service": 5, "value": 1, "vlaue": 2}, {"service": "web"}, None],
+            [
+                '[0].value: expected a number of 0 or more, got "ten"',
+                "[1].service: expected text, got 5",
+                "[1].vlaue: unknown key; expected service, value, at, arrivals, rate",
+                "[2].value: missing; expected a number of 0 or more",
+                "[3]: expected an object, got null",
+            ],
+            id="samples",
+        ),
+        pytest.param(
+            "POST",
+            "/v1/demand",
+            {"service": "web", "value": 1, "rate": -1, "at": {}},
+            [
+                "rate: expected a number of 0 or more, or null, got -1",
+                "at: expected a time in seconds since the epoch, or null, got an object",
+            ],
+            id="one sample",
+        ),
+        pytest.param("POST", "/v1/session", "a token", ["the body: expected an object, got text"], id="a text"),
+        pytest.param("POST", "/v1/demand", 5, ["the body: expected an object or a list, got 5"], id="a number"),
+        pytest.param(
+            "PATCH",
+            "/v1/services/web",
+            {"min": -1, "weight": 0},
+            [
+                "min: expected a whole number from 0 to 1000000, got -1",
+                "weight: expected a number above 0, up to 1000000, got 0",
+            ],
+            id="limits",
+        ),
+    ],
+)
+async def test_every_fault_of_a_body_is_told_with_its_place(
+    played: Stage, method: str, path: str, said: object, faults: list[str]
+) -> None:
+    answer = await played.client.request(method, path, json=said)
+    assert (answer.status_code, answer.json()["faults"]) == (400, faults)
+
+
+async def test_faults_beyond_measure_are_not_all_told(played: Stage) -> None:
+    unknown = [{"service": f"nobody-{number}", "value": 1} for number in range(5000)]
+    for samples in (unknown, [{"service": "web"}] * 5000):
+        answer = await played.client.post("/v1/demand", json=samples)
+        assert len(answer.json()["faults"]) == 100
+        assert answer.json()["detail"].endswith("; and 99 faults more")
+
+
+async def test_long_numbers_are_short_in_words_and_whole_in_data(played: Stage) -> None:
+    await push(played, web=3.83625)
+    await played.settled(web=4)
+    web = await service(played, "web")
+    assert (web["demand"]["value"], web["reason"]) == (3.83625, "wants 4: demand 3.84, 1 each; gets 4")
+    why = (await played.client.get("/v1/services/web/explain")).json()
+    assert why["stages"][0]["count"] == 3.83625
+    assert "demand    3.84  measured" in why["text"]
+    causes = [
+        cause for each in (await played.client.get("/v1/decisions")).json()["decisions"] for cause in each["causes"]
+    ]
+    assert "demand of web 3.84" in causes
 
 
 async def test_what_is_held_ready_is_told() -> None:
@@ -226,7 +309,7 @@ async def test_a_pause_ends_by_its_time(played: Stage) -> None:
     await played.client.post("/v1/services/web/pause", json={"until": clock.now() + 0.2})
     await push(played, web=4)
     await played.settled(web=4)
-    assert [event.kind for event in played.events if event.service == "web"].count("resumed") == 1
+    assert [event.detail for event in played.events if event.kind == "resumed"] == ["its time is over"]
 
 
 async def test_limits_hold_until_the_configuration_changes(played: Stage) -> None:
@@ -241,6 +324,15 @@ async def test_limits_hold_until_the_configuration_changes(played: Stage) -> Non
     assert answer.status_code == 200
     assert (await service(played, "web"))["overrides"] == {}
     await played.settled(web=5)
+
+
+async def test_a_change_of_limits_is_no_new_sample(played: Stage) -> None:
+    await push(played, web=3)
+    await played.settled(web=3)
+    await played.client.patch("/v1/services/web", json={"max": 2})
+    await played.settled(web=2)
+    told = (await played.client.get("/v1/services/web")).json()["samples"]
+    assert [each["value"] for each in told] == [3.0]
 
 
 async def test_limits_are_given_back(played: Stage) -> None:
@@ -303,17 +395,25 @@ async def test_a_wrong_configuration_is_refused_with_every_fault(
         pytest.param("GET", "/v1/services/nope/explain", {}, 404, "nope: there is no", id="nothing to explain"),
         pytest.param("POST", "/v1/services/nope/pause", {"json": {}}, 404, "nope: there is no", id="nothing to pause"),
         pytest.param("PATCH", "/v1/services/nope", {"json": {}}, 404, "nope: there is no", id="nothing to limit"),
-        pytest.param("GET", "/v1/nothing", {}, 404, "Not Found", id="no such path"),
-        pytest.param("DELETE", "/v1/status", {}, 405, "Method Not Allowed", id="no such method"),
+        pytest.param("GET", "/v1/nothing", {}, 404, "/docs says", id="no such path"),
+        pytest.param("DELETE", "/v1/status", {}, 405, "the header Allow", id="no such method"),
         pytest.param("GET", "/v1/services?limit=0", {}, 400, "limit: ", id="a limit too small"),
         pytest.param("GET", "/v1/events?kinds=rumour", {}, 400, "kinds: expected some of", id="no such kind"),
         pytest.param("POST", "/v1/demand", {"content": b"{"}, 415, "expected application/json", id="no type"),
         pytest.param("POST", "/v1/demand", {"json": [{"service": "web"}]}, 400, "value", id="a value missing"),
         pytest.param("POST", "/v1/demand", {"json": {"service": "web", "value": 1, "x": 1}}, 400, "x", id="unknown"),
-        pytest.param("POST", "/v1/demand", {"json": {"service": "web", "value": -1}}, 400, ">= 0", id="below zero"),
+        pytest.param(
+            "POST", "/v1/demand", {"json": {"service": "web", "value": -1}}, 400, "0 or more, got -1", id="below zero"
+        ),
         pytest.param("PATCH", "/v1/services/web", {"json": {"max": -1}}, 400, "max", id="a limit below zero"),
         pytest.param("POST", "/v1/services/web/pause", {"json": {"direction": "up"}}, 400, "up", id="no direction"),
-        pytest.param("POST", "/v1/config", {"json": [1]}, 400, "Expected `object`", id="no configuration"),
+        pytest.param(
+            "POST", "/v1/config", {"json": [1]}, 400, "the body: expected an object, got a list", id="no configuration"
+        ),
+        pytest.param("POST", "/v1/services/web/pause", {}, 400, "a body is needed", id="no body"),
+        pytest.param(
+            "POST", "/v1/services/web/pause", {"json": {"until": 5}}, 422, "to come", id="a pause that is over"
+        ),
     ],
 )
 async def test_errors_are_problems(  # noqa: PLR0917 - the columns of the table
@@ -330,7 +430,7 @@ async def test_errors_are_problems(  # noqa: PLR0917 - the columns of the table
 async def test_readiness_tells_of_the_scheduler_and_the_sources(played: Stage) -> None:
     ready = await played.client.get("/readyz")
     assert (ready.status_code, ready.json()["ready"], ready.json()["scheduler"]["good"]) == (200, True, True)
-    assert ready.json()["sources"] == {"good": False, "detail": "1 of 2 services have no fresh demand"}
+    assert ready.json()["sources"] == {"good": False, "detail": "1 of 2 services has no fresh demand"}
     (stale,) = ready.json()["stale"]
     assert (stale["service"], stale["age"]) == ("web", None)
     assert stale["reason"] == played.controller.decision.desired["web"].reason

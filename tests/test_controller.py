@@ -80,7 +80,7 @@ async def test_a_push_is_answered_by_containers() -> None:
 async def test_a_push_that_cannot_be_meant_is_refused() -> None:
     measured = pushed(demand={"type": "random"})
     async with running(config(web=pushed(), measured=measured)) as controller:
-        with pytest.raises(beaufort.BeaufortError, match="wbe: there is no such service; there are measured, web"):
+        with pytest.raises(beaufort.BeaufortError, match="wbe: there is no such service; there are web, measured"):
             controller.push("wbe", 1)
         with pytest.raises(beaufort.BeaufortError, match="measured by random, not pushed"):
             controller.push("measured", 1)

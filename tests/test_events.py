@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from beaufort.web.feed import KINDS, Behind, Feed
+from beaufort.web.stream import Stream
 from web_stage import Stage, connected, stage
 
 
@@ -145,8 +146,26 @@ async def test_a_reader_that_falls_behind_is_dropped_and_told(played: Stage) -> 
         told = await reader.rest()
     assert told[-1].kind == "dropped"
     assert "too slow" in told[-1].data["reason"]
-    assert numbers(told)[0] > newest
+    assert all(number > newest for number in numbers(told))
     assert played.serving.station.feed.dropped == 1
+
+
+@pytest.mark.looptime
+async def test_a_reader_hears_a_sign_of_life_whatever_others_are_told() -> None:
+    feed, sent = Feed(), list[bytes]()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message.get("body", b""))
+
+    async with asyncio.TaskGroup() as tasks:
+        waking = tasks.create_task(feed.run())
+        reading = tasks.create_task(Stream(feed, {"event"}, None, follow=True)({}, asyncio.Event().wait, send))
+        for _ in range(70):
+            await asyncio.sleep(1)
+            feed.publish("status", {})
+        waking.cancel()
+        reading.cancel()
+    assert sent.count(b": still here\n\n") == 4
 
 
 async def test_a_reader_that_takes_nothing_is_cut_off(played: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -347,6 +347,15 @@ async def test_everything_that_can_be_used_has_a_name(chromium: Browser, played:
         await expect(described).to_be_visible()
 
 
+async def test_room_is_told_with_what_it_is_of(chromium: Browser) -> None:
+    web = {"priority": 1, "policy": {"type": "constant", "count": 2}, "resources": {"cpu": 0.5, "memory": "1GiB"}}
+    config = {"scheduler": {"type": "simulated"}, "capacity": {"cpu": 4, "memory": "8GiB"}, "services": {"web": web}}
+    async with stage(config) as played, seen(chromium, played.url) as page:
+        held = page.locator("[data-figure=held]")
+        await expect(held).to_contain_text("1 of 4")
+        await expect(held).to_contain_text("cpu · memory 2 GiB of 8 GiB")
+
+
 async def test_thousands_of_services_are_found_by_name(chromium: Browser) -> None:
     services = {f"s{number:04}": {"priority": 1, "policy": {"type": "constant", "count": 1}} for number in range(2000)}
     config = {"scheduler": {"type": "simulated"}, "capacity": {"containers": 2500}, "services": services}

@@ -82,9 +82,9 @@ def test_those_that_leave_leave_room_of_their_size_only() -> None:
     place = placement((Node("a", Resources(cpu=0.5)), Node("b", Resources(cpu=0.5))))
     trial = place.trial()
     small, large = place.kinds.numbers[0], place.kinds.numbers[1]
-    trial.leave(0, 2, [])
+    trial.leave(0, 2, {})
     assert trial.place_later(large, 1) == 0
-    trial.leave(1, 1, [])
+    trial.leave(1, 1, {})
     assert trial.place_later(small, 3) == 3
     assert trial.place_later(small, 3) == 1
     assert trial.place_later(small, 1) == 0
@@ -125,15 +125,27 @@ def test_what_starts_now_takes_of_what_will_be_too() -> None:
     assert trial.place_later(small, 2) == 1
 
 
+def test_from_where_they_surely_leave() -> None:
+    """The only node that they are on, or all of them; what leaves one node makes room there together."""
+    place = placement((Node("a", Resources(cpu=0)), Node("b", Resources(cpu=0))))
+    trial = place.trial()
+    large = place.kinds.numbers[1]
+    assert not trial.leave(0, 2, {0: 2, 1: 1})
+    assert trial.place_later(large, 1) == 0
+    assert trial.leave(0, 2, {0: 3}) == {0: 3}
+    assert trial.leave(0, 3, {1: 2}) == {1: 2}
+    assert trial.place_later(large, 3) == 2
+
+
 def test_room_of_those_who_leave_elsewhere_is_nothing_to_who_may_not_be_there() -> None:
-    nodes = (Node("a", Resources(cpu=0.5)), Node("b", Resources(cpu=0.5)))
+    nodes = tuple(Node(name, Resources(cpu=0.5)) for name in "abc")
     reach = {"small": Reach(frozenset({"a"})), "nothing": Reach(frozenset({"a", "b"}), {NODE: 1})}
     place = Placement((SMALL, LARGE, NOTHING), nodes, reach)
     trial = place.trial()
     small, _, nothing = place.kinds.numbers
-    trial.leave(1, 1, [1])
+    trial.leave(1, 1, {1: 1, 2: 1})
     assert trial.place_later(small, 1) == 0
-    trial.leave(1, 1, [1, 0])
+    trial.leave(1, 1, {1: 1, 0: 1})
     assert trial.place_later(small, 3) == 2
     trial.leave_node(0, 1, 1)
     assert trial.place_later(small, 1) == 0

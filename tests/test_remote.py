@@ -74,7 +74,9 @@ def test_status_and_top(ask: Ask) -> None:
 
 
 def test_pause_and_resume(api: Running, ask: Ask) -> None:
-    assert ask("pause", "web", "--direction", "out", "--for", "60").stdout == "web is paused: out\n"
+    assert (
+        ask("pause", "web", "--direction", "out", "--for", "60").stdout == "web is paused: not made larger, for 60 s\n"
+    )
     paused = api.get("/v1/services/web")
     assert paused["service"]["paused"]["direction"] == "out"
     assert 50 < paused["service"]["paused"]["until"] - paused["at"] <= 60
@@ -124,6 +126,7 @@ def ask_for(api: Running, service: str, value: float) -> None:
     [
         pytest.param(["explain", "nope"], 2, "nope: there is no such service", id="no such service"),
         pytest.param(["push", "nope", "1"], 2, "nope: there is no such service", id="nothing to push for"),
+        pytest.param(["push", "web", "nan"], 2, "VALUE: expected a number of 0 or more", id="no number"),
         pytest.param(["status", "--url", "nonsense"], 2, "--url: expected something like", id="no URL"),
         pytest.param(["status", "--url", "http://h:x"], 2, "--url: expected something like", id="no port"),
         pytest.param(
@@ -167,7 +170,7 @@ def test_tokens_are_made_listed_used_and_revoked(tmp_path: Path) -> None:
         assert command("status", "--url", api.url, "--token-file", str(file)).exit_code == 0
         assert command("push", "web", "2", "--url", api.url, BEAUFORT_TOKEN=pusher["token"]).exit_code == 0
         not_seen = command("status", "--url", api.url, BEAUFORT_TOKEN=pusher["token"])
-        assert "shop is a pusher, which may not read" in not_seen.stderr
+        assert "shop is a pusher, which may not see anything" in not_seen.stderr
         assert command("token", "revoke", text.split("_")[1], *tokens).exit_code == 0
         assert command("status", "--url", api.url, BEAUFORT_TOKEN=text).exit_code == 1
     assert json.loads(command("token", "list", "--json", *tokens).stdout)[0]["id"] == pusher["id"]
@@ -224,4 +227,4 @@ def test_the_client_needs_little() -> None:
     loaded: Any = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert {"litestar", "httpx", "aiohttp", "numpy", "msgspec", "rich"}.isdisjoint(loaded)
+    assert {"litestar", "httpx", "aiohttp", "numpy", "rich"}.isdisjoint(loaded)

@@ -26,7 +26,7 @@ from beaufort.model import (
 from beaufort.policies.constant import Constant
 from beaufort.policies.per_container import PerContainer
 from beaufort.policies.remainder import Remainder
-from beaufort.protocols import View
+from beaufort.protocols import Policy, View
 from beaufort.scaler import Scaler, Scope
 from beaufort.standing import paces
 from play import HIGH, LOW, PER_ONE, SWIFT, Play, running, scope, slots
@@ -135,13 +135,32 @@ def test_who_goes_is_told_from_which_node_and_not_again_until_that_is_seen() -> 
     assert play.step({"high": 2, "low": 2}) == {"low": (2, 1)}
     assert play.decision.actions[0].off == {"b": 1}
     assert play.granted("high").endswith(
-        "gets 1: no room on the 1 node with zone LIKE east, 1 of them wait for room, 1 held by low stopping"
+        "gets 1: no room on the 1 node with zone LIKE east, 1 of them waits for room, 1 held by low stopping"
     )
     assert play.decision.shortfall == {"high": 1, "low": 1}
     seen = Counts(running=1, stopping=1, on={"a": 1, "b": 1}, since={"a": (9.0,)})
     assert play.see(low=replace(seen, stopping=0, running=2, since={"a": (9.0,), "b": (5.0,)}, failed=1)) == {}
     assert play.see(accepted=["low"], low=seen) == {}
     assert play.see(low=Counts(running=1, on={"a": 1}, since={"a": (9.0,)})) == {"high": (0, 1)}
+
+
+def test_nobody_goes_for_who_waits_for_several_to_leave_one_node() -> None:
+    """What leaves one node together leaves room for a larger one there, and its own service does not take it again."""
+    services = (
+        Service("web", 1, settling=SWIFT, resources=ONE),
+        Service("near", 2, settling=SWIFT, resources=Resources(cpu=0.5)),
+        Service("rest", 3, settling=SWIFT, resources=ONE),
+    )
+    policies: Mapping[str, Policy] = {"web": PerContainer(target=1.0), "near": Remainder(), "rest": Remainder()}
+    play = Play(Scope(services, policies))
+    play.nodes = (Node("a", Resources(cpu=2)), Node("b", Resources(cpu=4)))
+    play.reach = {name: Reach(frozenset({"a"}), {}, "zone LIKE a") for name in ("web", "near")}
+    rest = Counts(running=4, on={"b": 4})
+    assert play.see(near=Counts(running=4, on={"a": 4}), rest=rest) == {}
+    assert play.step({"web": 1}) == {"near": (4, 2)}
+    assert play.see(accepted=["near"], near=Counts(running=2, stopping=2, on={"a": 4})) == {}
+    assert play.see(near=Counts(running=2, stopping=1, on={"a": 3})) == {}
+    assert play.see(near=Counts(running=2, on={"a": 2})) == {"web": (0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +271,7 @@ def test_strangers_are_turned_out_and_growth_waits_for_them() -> None:
     play = Play(old=running(2))
     assert play.step({"high": 1}) == {"old": (2, 0)}
     assert play.why("old") == "is not in the configuration"
-    assert play.granted("high").endswith("gets 1: 1 of them wait for room, 2 held by old stopping")
+    assert play.granted("high").endswith("gets 1: 1 of them waits for room, 2 held by old stopping")
     assert play.see() == {}
     assert play.see(accepted=["old"], old=running(0, stopping=2)) == {}
     assert play.see(old=NO_COUNTS) == {"high": (0, 1)}

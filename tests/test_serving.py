@@ -27,6 +27,21 @@ def test_a_taken_port_is_told_and_the_next_free_one_is_used() -> None:
             assert port < bound.getsockname()[1] <= port + 100
 
 
+async def test_an_answer_is_sent_at_once() -> None:
+    """Else the body of an answer waits until its head has been acknowledged: 40 ms for who asks again and again."""
+    asked = asyncio.get_running_loop().create_future()
+
+    def opened(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    bound = Listening(listen="127.0.0.1:0").bind()
+    async with await asyncio.start_server(opened, sock=bound):
+        _, writer = await asyncio.open_connection(*bound.getsockname())
+        assert await asked
+        writer.close()
+
+
 async def test_a_taken_port_is_said_aloud() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -66,7 +81,7 @@ def test_sigint_ends_it_and_sighup_swaps_the_configuration(tmp_path: Path) -> No
     with running(tmp_path, CONFIG) as api:
         api.config.write_text(json.dumps({**CONFIG, "services": {"web": CONFIG["services"]["web"]}}))
         api.process.send_signal(signal.SIGHUP)
-        assert api.wait_for("reconfigured")["detail"] == "1 services"
+        assert api.wait_for("reconfigured")["detail"] == "1 service"
         assert [each["name"] for each in api.get("/v1/services")["services"]] == ["web"]
         api.process.send_signal(signal.SIGINT)
         assert api.process.wait(10) == 0
@@ -86,7 +101,11 @@ def test_what_is_not_safe_is_wrong_input(tmp_path: Path, command: str) -> None:
         env={"XDG_STATE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 2
-    assert "--tls-cert and --tls-key are needed" in done.stderr
+    expected = {
+        "run": "--listen 0.0.0.0:0: other machines can reach it, so --tls-cert and --tls-key are needed",
+        "demo": "--listen: expected an address of this machine alone for a demo, got 0.0.0.0:0",
+    }
+    assert expected[command] in done.stderr
 
 
 def test_without_the_api_nothing_of_it_is_loaded(tmp_path: Path) -> None:

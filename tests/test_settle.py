@@ -299,6 +299,13 @@ def test_the_reason_says_what_held_it(settling: Settling, begin: int, wish: floa
     assert settle(each, At(0, wish, 0)).reason == reason
 
 
+def test_the_reason_says_what_cut_the_wish_that_still_holds() -> None:
+    each = settler(DOWN, most=7)
+    each.adopt(0.0, 1)
+    assert settle(each, At(0, 30, 7)).reason == "wants 7: asked; max 7 instead of 30"
+    assert settle(each, At(1, 3, 7)).reason == "wants 7: asked; wanted 30 in the last 15 s, max 7"
+
+
 def test_without_an_adoption_it_begins_from_what_there_is() -> None:
     each = settler(replace(PLAIN, limit_up=RateLimit(10.0, amount=2)))
     desired = each.settle(0.0, Wish(9, "asked"), Counts(running=3, starting=1), 9.0)

@@ -242,6 +242,24 @@ async def test_what_there_is_no_node_for_is_no_room_and_is_taken_back(stage: Swa
         await until(snapshots, big, all_run(3))
 
 
+async def test_who_is_served_first_gets_a_node_first(stage: SwarmStage) -> None:
+    """Where several are to grow at once: to the later ones Swarm could give the only nodes that the first one may use."""
+    stage.swarm.set_node("n2", Labels={"zone": "east"})
+    one = Resources(cpu=1)
+    near = stage.running("near", "sleep", "1000", constraints=("node.labels.zone == east",), init=True, resources=one)
+    rest = replace(stage.service("rest"), priority=2, resources=one)
+    async with stage.scheduler() as scheduler, watching(scheduler, near, rest) as snapshots:
+        await anext(snapshots)
+        for _ in range(3):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(scheduler.scale(near, 2))
+                tasks.create_task(scheduler.scale(rest, 4))
+            for each in (near, rest):
+                await scheduler.scale(each, 0)
+                await until(snapshots, each, lambda counts: counts.held == 0)
+    stage.swarm.set_node("n2", Labels={})
+
+
 async def test_what_others_reserve_is_no_room(stage: SwarmStage) -> None:
     template = {"ContainerSpec": {"Image": IMAGE, "Command": ["sleep", "1000"], "Init": True}}
     template |= {"Resources": {"Reservations": {"NanoCPUs": 5 * 10**8}}}

@@ -112,6 +112,21 @@ def test_where_a_service_may_be(placement: dict[str, Any], expected: Reach | Non
     assert reach({"TaskTemplate": {"Placement": placement}}, nodes, NAMED) == expected
 
 
+@pytest.mark.parametrize(
+    ("port", "placement", "most"),
+    [
+        pytest.param({"PublishMode": "host", "PublishedPort": 80}, {}, 1, id="the node's"),
+        pytest.param({"PublishMode": "host", "PublishedPort": 80}, {"MaxReplicas": 2}, 1, id="and so many each"),
+        pytest.param({"PublishMode": "host"}, {"MaxReplicas": 2}, 2, id="whichever is free on the node"),
+        pytest.param({"PublishMode": "ingress", "PublishedPort": 80}, {}, None, id="that of all nodes"),
+    ],
+)
+def test_a_port_of_the_node_is_had_once(port: dict[str, Any], placement: dict[str, Any], most: int | None) -> None:
+    spec = {"TaskTemplate": {"Placement": placement}, "EndpointSpec": {"Ports": [port]}}
+    found = reach(spec, [node("n1")], NAMED)
+    assert (found and found.most.get(NODE)) == most
+
+
 def test_capacity_is_what_others_have_not_reserved() -> None:
     size = {"Reservations": {"NanoCPUs": 10**9, "MemoryBytes": GIB}}
     (left,) = capacity(

@@ -5,6 +5,7 @@ The programs are the example's own, run by this Python, whose files are mounted 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -60,28 +61,29 @@ async def test_the_queue_is_worked_off_though_a_machine_is_lost(machines: Swarm,
             await run.until(lambda: (batch := run.counts("batch")) is not None and batch.running == 5)
             await client.rpush("jobs", *[json.dumps({"at": 0, "seconds": 0.15})] * JOBS)
             await run.until(lambda: (web := run.counts("web")) is not None and web.running == 5)
-            done = await more_done(redis, 0)
+            done = await at_least_done(redis, 20)
             machines.lose("n3")
             await run.until(lambda: len(run.room()) == 2)
             await run.reaches(3, 1)
-            await more_done(redis, done)
+            await at_least_done(redis, done + 20)
             jobs = JOBS - await taken_back(client)
             await run.until(lambda: (web := run.counts("web")) is not None and web.running < 3)
             await run.reaches(1, 3)
             assert await client.llen("jobs") == 0
             assert int(await client.get("batch:units") or 0) > 0
             # Each job is taken once, and noted when it is done: none is lost but those in hand on the lost machine.
-            assert jobs - EACH <= await client.llen("jobs:waited") <= jobs
-        assert run.peak <= EACH
+            async with asyncio.timeout(30):  # the last one may still be in hand
+                await at_least_done(redis, jobs - EACH)
+            assert await client.llen("jobs:waited") <= jobs
     finally:
         redis.kill()
 
 
-async def more_done(redis: RedisServer, done: int) -> int:
-    """Returns when twenty more jobs have been done, and how many that are."""
+async def at_least_done(redis: RedisServer, count: int) -> int:
+    """Returns when so many jobs have been done, and how many that are."""
     async with opened(Redis(url=f"unix://{redis.socket}", list="jobs:waited")) as samples:
         async for sample in samples:
-            if sample.value >= done + 20:
+            if sample.value >= count:
                 return int(sample.value)
     raise AssertionError("a source never ends by itself")
 

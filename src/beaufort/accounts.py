@@ -140,7 +140,7 @@ class Accounts:
         if count < work.most and not work.desired.remainder:
             reasons.append(self.lack(index))
         if waiting:
-            reasons.append(f"{waiting} of them wait for room{self._for}")
+            reasons.append(f"{waiting} of them {'waits' if waiting == 1 else 'wait'} for room{self._for}")
         return f": {', '.join(reasons)}" if reasons else ""
 
 

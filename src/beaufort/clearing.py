@@ -90,11 +90,15 @@ class Clearing:
         None unless it is sure that one will fit when only ``keeps`` are left, whichever these are: those that stay are
         too few to be in the way on every node that it may use.
         """
-        places = {node: n for node, n in self._placement.where(giver).items() if self._trial.may_take(node, kind, 1)}
+        places = {node: n for node, n in self._placement.where(giver).items() if self._is_open(node, kind)}
         size, own = self._kinds.rows[kind], self._kinds.rows[self._kinds.numbers[giver]]
         must_go = {node: _how_many(self._trial.row(node), size, own) for node in places}
         in_the_way = sum(max(0, there + 1 - must_go[node]) for node, there in places.items())
         return int(min(must_go.values())) if in_the_way > keeps else None
+
+    def _is_open(self, node: int, kind: int) -> bool:
+        """Whether the node may take one, and what leaves it is not for somebody else already."""
+        return node not in self._trial.awaited and self._trial.may_take(node, kind, 1) > 0
 
     def _who(self, kind: int) -> tuple[list[int], list[int]]:
         """Of those who give anyway, and of those who give at need: whose containers are at least as large, and all of

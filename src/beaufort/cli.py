@@ -58,7 +58,9 @@ def check(file: ConfigFile, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"good": not faults, "faults": faults}))
     elif not faults:
-        typer.echo(f"{file}: good ({len(config.scope.services)} services)")
+        from beaufort.wording import counted
+
+        typer.echo(f"{file}: good ({counted(len(config.scope.services), 'service')})")
     else:
         for fault in faults:
             typer.echo(fault, err=True)
@@ -233,9 +235,13 @@ def demo(
         stage = choose(scheduler, {"url": url, "image": image})
         serve = None
         if not no_api:
+            from beaufort.protocols import ConfigError
             from beaufort.web import Listening, serving
 
-            serve = serving(Listening(listen=listen, page=not no_page))
+            listening = Listening(listen=listen, page=not no_page, insecure=True)
+            if not listening.host.is_loopback:
+                raise ConfigError([f"--listen: expected an address of this machine alone for a demo, got {listen}"])
+            serve = serving(listening)
         sys.exit(Demo(stage, containers, duration, seed, trace, as_json, serve).run())
 
 

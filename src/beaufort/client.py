@@ -104,6 +104,9 @@ def _mapped(url: str) -> Iterator[None]:
         raise Unreachable(f"{url}: its certificate is not good: {error.verify_message}; see --ca") from error
     except TimeoutError as error:
         raise Unreachable(f"{url}: no answer in time") from error
+    except http.client.RemoteDisconnected as error:
+        hint = "" if url.startswith("https") else "; where it is served by TLS, the address begins with https"
+        raise Unreachable(f"{url}: the connection was closed without an answer{hint}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
         raise Unreachable(f"{url}: no controller answers there: {said}") from error
@@ -116,7 +119,7 @@ def _problem(status: int, body: bytes) -> BeaufortError:
         faults, detail = list(said["faults"]), str(said["detail"])
     except (ValueError, KeyError, TypeError):
         faults, detail = [], f"status {status}"
-    if status in {401, 403} and not faults:
+    if status == 401:
         detail += " (a token is taken from BEAUFORT_TOKEN, or from --token-file)"
     return ConfigError(faults or [detail]) if status in OURS else BeaufortError(detail)
 

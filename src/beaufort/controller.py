@@ -43,6 +43,7 @@ from beaufort.protocols import (
 )
 from beaufort.scaler import Scaler, Scope
 from beaufort.standing import Standing, paces
+from beaufort.wording import counted, listed
 
 __all__ = ["Controller", "Maker", "Setup"]
 
@@ -133,7 +134,7 @@ class Controller:
             async with self._scheduler:
                 scope = self._setup.scope
                 self.journal.configured(None, self._setup.document, scope.holds, chooses=scope.chooses)
-                self.report("started", f"{len(self._services)} services" + (", dry run" if self.dry_run else ""))
+                self.report("started", counted(len(self._services), "service") + (", dry run" if self.dry_run else ""))
                 self._tell_what_is_ignored()
                 await self._work()
                 if self._clearing and not self.dry_run:
@@ -179,18 +180,18 @@ class Controller:
         """Leave a service as it is, in one direction or both, until a time (seconds since the epoch) or ``resume``."""
         self.check_known(service)
         self._pauses[service] = Pause(direction, until)
-        self.report("paused", f"{direction}" + ("" if until is None else f" until {until:.0f}"), service)
+        self.report("paused", f"{direction}" + ("" if until is None else f" until {clock.told(until)}"), service)
         self._wake.set()
 
     def check_known(self, service: str) -> None:
         """Raises BeaufortError for a service that is not there."""
         if service not in self._services:
-            raise BeaufortError(f"{service}: there is no such service; there are {', '.join(sorted(self._services))}")
+            raise BeaufortError(f"{service}: there is no such service; there are {listed(self._services, 10)}")
 
-    def resume(self, service: str) -> None:
+    def resume(self, service: str, why: str = "by request") -> None:
         """End the pause of a service, if there is one."""
         if self._pauses.pop(service, None) is not None:
-            self.report("resumed", "by request", service)
+            self.report("resumed", why, service)
             self._wake.set()
 
     def reconfigure(self, setup: Setup) -> None:
@@ -200,7 +201,7 @@ class Controller:
         self._services = {service.name: service for service in setup.scope.services}
         self._pauses = {name: pause for name, pause in self._pauses.items() if name in self._services}
         self.journal.configured(now, setup.document, setup.scope.holds, chooses=setup.scope.chooses)
-        self.report("reconfigured", f"{len(self._services)} services")
+        self.report("reconfigured", counted(len(self._services), "service"))
         self._tell_what_is_ignored()
         self._close()
         self._wake.set()
@@ -277,7 +278,7 @@ class Controller:
             self._scaler.look_again()
             self._resync_at = now + self._setup.resync
         for name in [name for name, pause in self._pauses.items() if not pause.holds(now)]:
-            self.resume(name)
+            self.resume(name, "its time is over")
         samples, outcomes, pauses = self._samples, self._outcomes, dict(self._pauses)
         self._samples, self._outcomes = {}, []
         began = time.perf_counter()

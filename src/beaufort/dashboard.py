@@ -13,10 +13,18 @@ from rich.text import Text
 
 from beaufort.client import Client
 from beaufort.follower import followed
+from beaufort.wording import amount, counted, figure
 
 __all__ = ["Dashboard", "status_lines"]
 
-COLUMNS = ("priority", "demand", "desired", "granted", "running", "starting", "stopping", "standby")
+FEW = ("demand", "desired", "granted", "running")
+COLUMNS = ("priority", *FEW, "starting", "stopping", "standby")
+
+NARROW = 110
+"""Columns of a terminal below which there are few in the table, so that there is room for why."""
+
+PIPE = 10_000
+"""Columns of what is no terminal: each service is one line there, however long."""
 
 
 class Dashboard:
@@ -33,14 +41,14 @@ class Dashboard:
         console = Console(highlight=False)
         self._load()
         if not console.is_terminal:
-            console.print(self._picture(None))
+            Console(highlight=False, width=PIPE).print(self._picture(PIPE, None))
             return
         with Live(console=console, screen=True, auto_refresh=False) as live:
-            live.update(self._picture(console.height), refresh=True)
+            live.update(self._picture(console.width, console.height), refresh=True)
             try:
                 for told in followed(self._client, "services,status", self._lost, self._status["newest_event"]):
                     self._take(told.kind, told.data)
-                    live.update(self._picture(console.height), refresh=True)
+                    live.update(self._picture(console.width, console.height), refresh=True)
             except KeyboardInterrupt:
                 return
 
@@ -68,36 +76,36 @@ class Dashboard:
         elif kind in {"reset", "dropped"}:
             self._load()
 
-    def _picture(self, height: int | None) -> Group:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    def _picture(self, width: int, height: int | None) -> Group:
+        columns = FEW if width < NARROW else COLUMNS
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=height is not None)
         table.add_column("service", no_wrap=True)
-        for column in COLUMNS:
+        for column in columns:
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
         head = list(status_lines(self._status))
         rows = sorted(self._services.values(), key=lambda each: (each["priority"], each["name"]))
         room = len(rows) if height is None else max(1, height - len(head) - 5)
         for each in rows[:room]:
-            table.add_row(each["name"], *_cells(each), each["reason"])
+            table.add_row(each["name"], *(_cell(each, column) for column in columns), each["reason"])
         trouble = [Text(self._trouble, style="bold red")] if self._trouble else []
         return Group(*(Text(line) for line in head), *trouble, table)
 
 
-def _cells(service: Mapping[str, Any]) -> Iterator[str]:
-    yield str(service["priority"])
-    yield f"{service['demand']['value']:g}" if service["demand"] else "-"
-    yield "rest" if service["remainder"] else str(service["desired"])
-    for key in COLUMNS[3:]:
-        yield str(service[key])
+def _cell(service: Mapping[str, Any], column: str) -> str:
+    if column == "demand":
+        return figure(service["demand"]["value"]) if service["demand"] else "-"
+    return "rest" if column == "desired" and service["remainder"] else str(service[column])
 
 
 def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     """How a controller does, in a few lines."""
     sight = "" if status["sighted"] else ", BLIND: the scheduler can't be read"
     dry = ", dry run" if status["dry_run"] else ""
-    yield f"{status['deployment']}: {status['services']} services, {status['containers']} containers{dry}{sight}"
+    yield f"{status['deployment']}: {counted(status['services'], 'service')}, {counted(status['containers'], 'container')}{dry}{sight}"
     rooms = [
-        f"{name} {status['held'].get(name, 0.0):g} of {amount:g}" for name, amount in sorted(status["capacity"].items())
+        f"{name} {amount(name, status['held'].get(name, 0.0))} of {amount(name, there)}"
+        for name, there in sorted(status["capacity"].items())
     ]
     yield f"room: {', '.join(rooms) or 'not limited'}" + (
         f"; {status['shortfall']} more than it can hold" if status["shortfall"] else ""

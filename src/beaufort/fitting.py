@@ -47,7 +47,8 @@ class Fitting:
                 self._going[service].add(node)
                 unknown[service] -= count
         for service in np.flatnonzero(unknown > 0).tolist():
-            self._trial.leave(service, int(unknown[service]), placement.where(service))
+            surely = self._trial.leave(service, int(unknown[service]), placement.where(service))
+            self._going[service].update(surely)
         self._ways: Clearing | Eviction = (
             Eviction(placement, self._givers, self._trial)
             if placement.chooses

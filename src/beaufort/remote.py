@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 URL = "http://127.0.0.1:8712"
+
+STILL = {"in": "not made smaller", "out": "not made larger", "both": "left as it is"}
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", show_default=False)]
 Url = Annotated[str, typer.Option(envvar="BEAUFORT_URL", metavar="URL", help="Where the controller's API is.")]
@@ -105,7 +108,7 @@ def pause(
         Literal["in", "out", "both"], typer.Option(help="Not smaller, not larger, or neither.")
     ] = "both",
     seconds: Annotated[
-        float | None, typer.Option("--for", metavar="S", min=0, help="Seconds; else until resumed.")
+        float | None, typer.Option("--for", metavar="S", min=1, max=1e9, help="Seconds; else until resumed.")
     ] = None,
     url: Url = URL,
     token_file: TokenFile = None,
@@ -118,7 +121,8 @@ def pause(
         # The time is the controller's: its clock is the one that ends the pause.
         until = None if seconds is None else client.get("v1", "status")["at"] + seconds
         said = client.send("POST", "v1", "services", service, "pause", body={"direction": direction, "until": until})
-    _answer(said, f"{service} is paused: {direction}", as_json)
+    length = "" if seconds is None else f", for {seconds:g} s"
+    _answer(said, f"{service} is paused: {STILL[direction]}{length}", as_json)
 
 
 def resume(
@@ -139,7 +143,11 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Tell the demand of a service whose demand is pushed."""
+    from beaufort.protocols import ConfigError
+
     with exit_codes():
+        if not 0 <= value < math.inf:
+            raise ConfigError([f"VALUE: expected a number of 0 or more, got {value}"])
         said = _client(url, token_file, ca).send("POST", "v1", "demand", body={"service": service, "value": value})
     _answer(said, f"{service}: {value:g}", as_json)
 

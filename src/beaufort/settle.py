@@ -175,7 +175,9 @@ class Settler:
             if count < base and falls.value > count:
                 highest = min(base, falls.value)
                 until = falls.until(lambda value: value >= highest)
-                self._wait(until, f"wanted {falls.value} in the last {settling.window_down:g} s")
+                most = self._service.clamp(falls.value)
+                cut = f", max {most}" if most < falls.value else ""
+                self._wait(until, f"wanted {falls.value} in the last {settling.window_down:g} s{cut}")
                 count = highest
         return count
 

@@ -55,10 +55,18 @@ class Trial:
         """Whether there may be room for one now; if not, there is none."""
         return bool(self._nodes(kind))
 
-    def leave(self, service: int, count: int, places: Collection[int]) -> None:
-        """So many containers of a service leave, from any of these nodes."""
+    def leave(self, service: int, count: int, places: Mapping[int, int]) -> Collection[int]:
+        """So many containers of a service leave, of those that it has in these ``places`` (node -> count). Returns the nodes
+        that they surely leave: the only one, or all if nobody stays.
+        """
+        surely = places if len(places) == 1 or count >= sum(places.values()) else {}
+        for node, there in surely.items():
+            gone = min(count, there)
+            self.leave_node(service, gone, node)
+            count -= gone
         size = self._kinds.rows[self._kinds.numbers[service]]
         self._left += [(places, size[:], service) for _ in range(count)]
+        return surely
 
     def leave_node(self, service: int, count: int, node: int) -> None:
         """So many leave from this node."""
@@ -110,7 +118,8 @@ class Trial:
         return self._after.get(node) or self.row(node)
 
     def close(self, node: int) -> None:
-        """Nothing more is to be placed on this node."""
+        """Nothing more is to be placed on this node: its room is waited for."""
+        self.awaited.add(node)
         self._rows[node] = [0.0] * len(self._free)
 
     def touched(self) -> set[int]:

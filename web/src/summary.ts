@@ -38,7 +38,7 @@ export class Summary implements View {
     const { reaction } = status;
     this.tell("reaction", duration(reaction.running_latest), percentiles(reaction.running_p50, reaction.running_p99));
     this.tell("call", duration(reaction.action_p50), `99% ${duration(reaction.action_p99)}`);
-    this.tell("missing", figure(status.shortfall), status.shortfall ? "containers that do not fit" : "everything fits");
+    this.tell("missing", figure(status.shortfall), status.shortfall ? unfit(status.shortfall) : "everything fits");
     this.tell("decisions", figure(status.decisions), "since it began");
     this.drawHeld();
     return false;
@@ -55,7 +55,8 @@ export class Summary implements View {
     });
     const [first, ...rest] = words;
     const more = rest.map(({ resource, held }) => `${resource} ${held}`).join(" · ");
-    this.tell("held", first?.held ?? figure(status.containers), more || (first?.resource ?? "containers, no limit known"));
+    const resource = first?.resource ?? "containers, no limit known";
+    this.tell("held", first?.held ?? figure(status.containers), more ? `${resource} · ${more}` : resource);
     this.bar.style.width = `${Math.min(100, Math.max(0, ...shares) * 100)}%`;
   }
 
@@ -64,6 +65,10 @@ export class Summary implements View {
     if (big) write(big, value);
     if (small) write(small, note);
   }
+}
+
+function unfit(count: number): string {
+  return count === 1 ? "container that does not fit" : "containers that do not fit";
 }
 
 function percentiles(half: number | null, most: number | null): string {

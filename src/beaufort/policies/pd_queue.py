@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from beaufort.model import Wish
 from beaufort.protocols import View
 from beaufort.quantity import Above, AtLeast
+from beaufort.wording import figure
 
 __all__ = ["Memory", "PDQueue"]
 
@@ -57,15 +58,17 @@ class PDQueue:
         sample, memory, counts = view.latest, view.memory, view.counts
         if memory is not None and sample.at <= memory.at:
             held = counts.current if view.wish is None else view.wish
-            return Wish(held, f"{sample.value:g} jobs, no new sample", memory)
+            return Wish(held, f"{figure(sample.value)} jobs, no new sample", memory)
         error = sample.value - self._target
         speed = 0.0 if memory is None else sample.value - memory.length
         after = Memory(sample.at, sample.value, error + (0.0 if memory is None else memory.total))
         if counts.starting:
-            return Wish(counts.current, f"{sample.value:g} jobs, waits for containers that start", after)
+            return Wish(counts.current, f"{figure(sample.value)} jobs, waits for containers that start", after)
         kp, ki, kd = self._gains
         change = self._gated(math.floor(kp * error + ki * after.total + kd * speed + 0.5), sample.value)
-        return Wish(max(counts.running + change, 0), f"{sample.value:g} jobs, {speed:+g} since the last sample", after)
+        return Wish(
+            max(counts.running + change, 0), f"{figure(sample.value)} jobs, {speed:+g} since the last sample", after
+        )
 
     def _gated(self, change: int, length: float) -> int:
         if change > 0 and length <= self._target:

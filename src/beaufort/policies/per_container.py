@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from beaufort.model import Wish
 from beaufort.protocols import View
+from beaufort.wording import figure
 
 
 class PerContainer:
@@ -28,9 +29,11 @@ class PerContainer:
         assert view.latest is not None
         demand = view.latest.value
         if not self._average:
-            return Wish(demand / self._target, f"demand {demand:g}, {self._target:g} each")
+            return Wish(demand / self._target, f"demand {figure(demand)}, {self._target:g} each")
         running = view.counts.running
         if running == 0:
             # Nothing runs, so there is no mean to go by: one container is enough to measure again, once one is wanted.
-            return Wish(1 if demand > 0 else view.counts.current, f"none running, mean {demand:g}")
-        return Wish(running * demand / self._target, f"mean {demand:g} over {running} running, target {self._target:g}")
+            return Wish(1 if demand > 0 else view.counts.current, f"none running, mean {figure(demand)}")
+        return Wish(
+            running * demand / self._target, f"mean {figure(demand)} over {running} running, target {self._target:g}"
+        )

@@ -14,6 +14,7 @@ from beaufort.policies.rates import UNKNOWN, Rates
 from beaufort.policies.tally import Tally
 from beaufort.protocols import View
 from beaufort.quantity import Above, Seconds
+from beaufort.wording import figure
 
 __all__ = ["Memory", "Queue"]
 
@@ -130,14 +131,14 @@ class Queue:
         """The least and the most that will do, and why."""
         if not (rates.noise and rates.rate_known):
             least = self._unlearnt(rates, tally, length, drain)
-            return least, math.inf, f"{length:g} jobs, rates not yet known"
+            return least, math.inf, f"{figure(length)} jobs, rates not yet known"
         drift, var, _ = rates.at(tally.running)
         doubt = math.sqrt(var)
         arrivals = max(drift + rates.rate * tally.running, 0.0)
         least = self._least(rates, tally, length, drift - SURE_UP * doubt, drain)
         most = self._most(rates, tally, length, drift + SURE_DOWN * doubt, drain)
         told = f"{_short(arrivals)}/s in, {_short(rates.rate)}/s each, drain {_short(drain)} s"
-        return least, most, f"{length:g} jobs, {told}"
+        return least, most, f"{figure(length)} jobs, {told}"
 
     def _least(self, rates: Rates, tally: Tally, length: float, drift: float, drain: float) -> float:
         """The least count with which the length is predicted to be within the target when it has been drained."""

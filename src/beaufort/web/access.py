@@ -32,6 +32,14 @@ GRANTED = {
 }
 
 
+WORDS = {
+    Permission.READ: "see anything",
+    Permission.PUSH: "push demand",
+    Permission.OPERATE: "pause services or change limits",
+    Permission.CONFIGURE: "swap the configuration",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """``services``: those that a pusher may push for; None is all. ``token``: its id, or None where none is asked for."""
@@ -62,4 +70,5 @@ def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
         return
     if identity.role is None:
         raise Refused(401, "a token is needed", {"www-authenticate": 'Bearer realm="beaufort"'})
-    raise Refused(403, f"{identity.name} is a {identity.role}, which may not {permission}")
+    article = "an" if identity.role in {Role.OPERATOR, Role.ADMIN} else "a"
+    raise Refused(403, f"{identity.name} is {article} {identity.role}, which may not {WORDS[permission]}")

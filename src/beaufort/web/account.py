@@ -10,6 +10,7 @@ from beaufort.model import NO_COUNTS, Counts, Service
 from beaufort.standing import Standing, paces
 from beaufort.web.answers import Account, Change, DecisionRecord, Move, Stage
 from beaufort.web.observer import Observer
+from beaufort.wording import figure
 
 __all__ = ["account"]
 
@@ -21,7 +22,8 @@ def account(observer: Observer, name: str) -> Account:
     """Raises BeaufortError for a service that is not there."""
     standing, now = observer.controller.standing(name), clock.now()
     counts = observer.counts.get(name, NO_COUNTS) if observer.controller.cluster is not None else None
-    stages = [*_stages(standing, counts, now), *_ready(standing, observer.controller.services[name], counts)]
+    service = observer.controller.services[name]
+    stages = [*_stages(standing, service, counts, now), *_ready(standing, service, counts)]
     return Account(
         at=now,
         service=name,
@@ -33,26 +35,35 @@ def account(observer: Observer, name: str) -> Account:
 
 
 def _line(stage: Stage) -> str:
-    count = "" if stage.count is None else f"{stage.count:g}"
+    count = "" if stage.count is None else figure(stage.count)
     return f"{stage.stage:<8}{count:>6}  {stage.reason}"
 
 
-def _stages(standing: Standing, counts: Counts | None, now: float) -> Iterator[Stage]:
+def _stages(standing: Standing, service: Service, counts: Counts | None, now: float) -> Iterator[Stage]:
     latest, wish, desired = standing.latest, standing.wish, standing.desired
     if latest is None:
         yield Stage(stage="demand", count=None, reason="none was measured")
     else:
-        yield Stage(stage="demand", count=latest.value, reason=f"measured {max(0.0, now - latest.at):.1f} s ago")
+        yield Stage(
+            stage="demand", count=latest.value, reason=f"measured {figure(round(max(0.0, now - latest.at), 1))} s ago"
+        )
     if wish is not None:
         yield Stage(stage="policy", count=None if wish.remainder else wish.count, reason=wish.reason)
     yield Stage(stage="desired", count=desired.count, reason=desired.reason)
-    bound = standing.held_back or "its desire"
-    yield Stage(stage="bounds", count=standing.most, reason=f"from {standing.least} to {standing.most}: {bound}")
+    reason = f"from {standing.least} to {standing.most}: {_bound(standing, service)}"
+    yield Stage(stage="bounds", count=standing.most, reason=reason)
     yield _granted(standing)
     if counts is None:
         yield Stage(stage="running", count=None, reason="the scheduler can't be read")
     else:
         yield Stage(stage="running", count=counts.running, reason=_existing(counts))
+
+
+def _bound(standing: Standing, service: Service) -> str:
+    if standing.held_back:
+        return standing.held_back
+    limits = {service.min: ", its min", service.max: ", its max"}
+    return f"its desire{limits.get(standing.most, '')}"
 
 
 def _ready(standing: Standing, service: Service, counts: Counts | None) -> Iterator[Stage]:
@@ -74,7 +85,7 @@ def _granted(standing: Standing) -> Stage:
         return Stage(stage="granted", count=None, reason="not decided yet")
     reason = standing.lack or ("all of it" if standing.granted >= standing.most else "less than it may have")
     if standing.waiting:
-        reason += f"; {standing.waiting} wait for room"
+        reason += f"; {standing.waiting} {'waits' if standing.waiting == 1 else 'wait'} for room"
     return Stage(stage="granted", count=standing.granted, reason=reason)
 
 

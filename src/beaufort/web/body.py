@@ -10,7 +10,8 @@ import msgspec
 from litestar import Request
 from litestar.openapi.spec import Operation, RequestBody
 
-from beaufort.web.problems import Refused
+from beaufort.web.complaints import complaints
+from beaufort.web.problems import Refused, several
 
 __all__ = ["Body", "EitherWay"]
 
@@ -31,10 +32,21 @@ class Body(Request[Any, Any, Any]):
         said = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if said not in DECODERS:
             raise Refused(415, f"content-type: expected application/json or {MSGPACK}, got {said or 'none'}")
+        body = await self.body()
         try:
-            return DECODERS[said](await self.body())
+            value = DECODERS[said](body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(400, f"the body is not what {said} is: {error}") from None
+        asked = self.route_handler.parsed_data_field
+        if asked is not None and (faults := complaints(value, asked.annotation)):
+            raise Refused(400, several(faults), faults=faults)
+        return value
+
+    async def body(self) -> bytes:
+        body = await super().body()
+        if not body:
+            raise Refused(400, "a body is needed, in JSON")
+        return body
 
 
 @dataclass

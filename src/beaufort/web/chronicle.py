@@ -12,6 +12,7 @@ from beaufort.journal import Step
 from beaufort.model import NO_COUNTS, Action, Decision, Sample
 from beaufort.web.answers import Change, DecisionRecord
 from beaufort.web.reactions import Reactions
+from beaufort.wording import figure
 
 __all__ = ["Chronicle"]
 
@@ -45,7 +46,9 @@ class Chronicle:
         """A step was made, and acted on at ``now``. Returns its record, if it changed something."""
         self.steps += 1
         for name, samples in step.given.samples.items():
-            self.samples.setdefault(name, deque(maxlen=SAMPLES)).extend(samples)
+            kept = self.samples.setdefault(name, deque(maxlen=SAMPLES))
+            # The newest one is given again when the configuration has changed.
+            kept.extend(samples[1:] if kept and kept[-1] == samples[0] else samples)
         self.reactions.take(step, decision, now)
         if not step.granted and not step.actions:
             return None
@@ -115,7 +118,9 @@ def _causes(step: Step) -> Iterator[str]:
     """What a step took in, in words."""
     given = step.given
     if given.samples:
-        named = ", ".join(f"{name} {samples[-1].value:g}" for name, samples in islice(given.samples.items(), NAMED))
+        named = ", ".join(
+            f"{name} {figure(samples[-1].value)}" for name, samples in islice(given.samples.items(), NAMED)
+        )
         more = len(given.samples) - NAMED
         yield f"demand of {named}" + (f" and {more} more" if more > 0 else "")
     if given.cluster is not None and not step.same_cluster:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,10 +18,12 @@ from beaufort.protocols import BeaufortError, ConfigError
 from beaufort.state import State
 from beaufort.web.access import Identity
 from beaufort.web.answers import Plan
+from beaufort.web.complaints import MOST
 from beaufort.web.observer import Observer
 from beaufort.web.overrides import Overrides
 from beaufort.web.problems import Refused
 from beaufort.web.requests import Limits, PauseRequest, Pushed, PushedSample
+from beaufort.wording import counted
 
 __all__ = ["Asker", "Desk"]
 
@@ -51,8 +54,9 @@ class Desk:
 
     def push(self, samples: Sequence[PushedSample], asker: Asker) -> Pushed:
         """Take all of them, or none: every fault is told."""
-        if faults := [fault for sample in samples for fault in self._faults(sample, asker.identity)]:
-            raise ConfigError(list(dict.fromkeys(faults)))
+        faults = (fault for sample in samples for fault in self._faults(sample, asker.identity))
+        if told := list(islice(faults, MOST)):
+            raise ConfigError(list(dict.fromkeys(told)))
         taken = 0
         for sample in samples:
             taken += self._controller.push(
@@ -81,7 +85,9 @@ class Desk:
             self._audit(asker, "pushes demand from now on", service)
 
     def pause(self, service: str, request: PauseRequest, asker: Asker) -> None:
-        until = "" if request.until is None else f" until {request.until:.0f}"
+        if request.until is not None and request.until <= clock.now():
+            raise ConfigError([f"until: expected a time to come, got {clock.told(request.until)}"])
+        until = "" if request.until is None else f" until {clock.told(request.until)}"
         self._audit(asker, f"pause, {request.direction}{until}", service)
         self._controller.pause(service, Direction(request.direction), request.until)
 
@@ -93,7 +99,7 @@ class Desk:
         """Change limits of a service until the configuration changes. Raises ConfigError with its place."""
         changes = {key: value for key, value in msgspec.structs.asdict(limits).items() if value is not msgspec.UNSET}
         self._overrides.change(service, changes)
-        said = ", ".join(f"{key} {value}" for key, value in changes.items())
+        said = ", ".join(f"{key} {'without limit' if value is None else value}" for key, value in changes.items())
         self._audit(asker, f"limits changed: {said or 'none'}", service)
 
     def restore(self, service: str, asker: Asker) -> None:
@@ -108,7 +114,7 @@ class Desk:
         if self._controller.setup is not before:
             raise Refused(409, "the configuration has been changed meanwhile: look again")
         self._controller.reconfigure(config)
-        self._audit(asker, f"the configuration swapped for another, of {len(config.services)} services")
+        self._audit(asker, f"the configuration swapped for another, of {counted(len(config.services), 'service')}")
 
     async def plan(self, document: Mapping[str, Any]) -> Plan:
         """What a configuration would cause. Raises ConfigError with every fault."""

@@ -12,6 +12,7 @@ from beaufort.web.access import ANYBODY, Permission, needs
 from beaufort.web.answers import Check, Health, Readiness
 from beaufort.web.metrics import CONTENT_TYPE
 from beaufort.web.station import Station
+from beaufort.wording import counted
 
 __all__ = ["HEALTH"]
 
@@ -48,7 +49,8 @@ def readyz(request: Request[Any, Any, Any], station: NamedDependency[Station]) -
 
 
 def _freshness(stale: int, services: int) -> str:
-    return f"{stale} of {services} services have no fresh demand" if stale else "all are fresh"
+    have = "has" if stale == 1 else "have"
+    return f"{stale} of {counted(services, 'service')} {have} no fresh demand" if stale else "all are fresh"
 
 
 @get(

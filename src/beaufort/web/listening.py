@@ -82,7 +82,9 @@ class Listening:
         """A socket that listens there; where the port is taken, at the next one that is free. Raises BeaufortError."""
         host, first = self.host, self.port
         for port in range(first, min(first + TRIES, 65536)) if first else (0,):
-            bound = socket.socket(socket.AF_INET6 if host.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+            family = socket.AF_INET6 if host.version == 6 else socket.AF_INET
+            # asyncio sends at once (TCP_NODELAY) only by sockets that say that they are of TCP.
+            bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 bound.bind((str(host), port))

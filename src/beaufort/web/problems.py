@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,8 +12,9 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from beaufort.protocols import BeaufortError, ConfigError
+from beaufort.wording import counted
 
-__all__ = ["FAULT", "HANDLERS", "MEDIA_TYPE", "Problem", "Refused", "problem_body", "refusal"]
+__all__ = ["FAULT", "HANDLERS", "MEDIA_TYPE", "Problem", "Refused", "problem_body", "refusal", "several"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -33,10 +35,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 class Refused(BeaufortError):
     """A request that is not done, with the HTTP status that says why."""
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: dict[str, str] | None = None, faults: Sequence[str] = ()
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.headers = headers or {}
+        self.faults = faults
 
 
 def refusal(description: str) -> ResponseSpec:
@@ -44,8 +49,13 @@ def refusal(description: str) -> ResponseSpec:
     return ResponseSpec(Problem, generate_examples=False, description=description, media_type=MEDIA_TYPE)
 
 
-def problem(status: int, detail: str, faults: list[str] | None = None) -> Problem:
-    return Problem(title=http.HTTPStatus(status).phrase, status=status, detail=detail, faults=faults or [])
+def several(faults: Sequence[str]) -> str:
+    """One or more faults in a line."""
+    return faults[0] if len(faults) == 1 else f"{faults[0]}; and {counted(len(faults) - 1, 'fault')} more"
+
+
+def problem(status: int, detail: str, faults: Sequence[str] = ()) -> Problem:
+    return Problem(title=http.HTTPStatus(status).phrase, status=status, detail=detail, faults=list(faults))
 
 
 def problem_body(status: int, detail: str) -> bytes:
@@ -59,7 +69,16 @@ def _answer(told: Problem, headers: dict[str, str] | None = None) -> Response[Pr
 
 def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     faults = _faults(error) if isinstance(error, ValidationException) else []
-    return _answer(problem(error.status_code, "; ".join(faults) or error.detail, faults), dict(error.headers or {}))
+    detail = several(faults) if faults else WORDS.get(error.status_code, error.detail)
+    return _answer(problem(error.status_code, detail, faults), dict(error.headers or {}))
+
+
+WORDS = {
+    404: "there is nothing here; /docs says what there is",
+    405: "this method is not for here; the header Allow says which are",
+    413: "a body is at most 1 MiB",
+}
+"""What Litestar has no more than the name of the status for."""
 
 
 def _faults(error: ValidationException) -> list[str]:
@@ -69,11 +88,11 @@ def _faults(error: ValidationException) -> list[str]:
 
 
 def _refused(_: Request[Any, Any, Any], error: Refused) -> Response[Problem]:
-    return _answer(problem(error.status, str(error)), error.headers)
+    return _answer(problem(error.status, str(error), error.faults), error.headers)
 
 
 def _config(_: Request[Any, Any, Any], error: ConfigError) -> Response[Problem]:
-    return _answer(problem(422, "the configuration is wrong", list(error.faults)))
+    return _answer(problem(422, several(error.faults), error.faults))
 
 
 def _beaufort(_: Request[Any, Any, Any], error: BeaufortError) -> Response[Problem]:

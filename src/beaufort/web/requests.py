@@ -15,6 +15,14 @@ MOST = 1_000_000
 """What is greater is a mistake."""
 
 
+Quantity = Annotated[float, Meta(ge=0, description="a number of 0 or more")]
+Limit = Annotated[int, Meta(ge=0, le=MOST, description=f"a whole number from 0 to {MOST}")]
+Priority = Annotated[int, Meta(ge=1, le=MOST, description=f"a whole number from 1 to {MOST}")]
+Weight = Annotated[float, Meta(gt=0, le=MOST, description=f"a number above 0, up to {MOST}")]
+Time = Annotated[float, Meta(description="a time in seconds since the epoch")]
+Course = Annotated[Literal["in", "out", "both"], Meta(description="in, out or both")]
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all requests are: what is not known is refused, since it may be a mistake."""
 
@@ -26,10 +34,10 @@ class PushedSample(Asked, frozen=True, kw_only=True):
     """
 
     service: str
-    value: Annotated[float, Meta(ge=0)]
-    at: float | None = None
-    arrivals: float | None = None
-    rate: float | None = None
+    value: Quantity
+    at: Time | None = None
+    arrivals: Quantity | None = None
+    rate: Quantity | None = None
 
     def check(self) -> None:
         """Raises ValueError for what can't be a measurement."""
@@ -46,14 +54,14 @@ class Pushed(Asked, frozen=True, kw_only=True):
 class PauseRequest(Asked, frozen=True, kw_only=True):
     """``until``: seconds since the epoch; null is until it is resumed."""
 
-    direction: Literal["in", "out", "both"] = "both"
-    until: float | None = None
+    direction: Course = "both"
+    until: Time | None = None
 
 
 class Limits(Asked, frozen=True, kw_only=True):
     """What is left out stays as it is. ``max`` null is no limit."""
 
-    min: Annotated[int, Meta(ge=0, le=MOST)] | UnsetType = UNSET
-    max: Annotated[int, Meta(ge=0, le=MOST)] | UnsetType | None = UNSET
-    priority: Annotated[int, Meta(ge=1, le=MOST)] | UnsetType = UNSET
-    weight: Annotated[float, Meta(gt=0, le=MOST)] | UnsetType = UNSET
+    min: Limit | UnsetType = UNSET
+    max: Limit | UnsetType | None = UNSET
+    priority: Priority | UnsetType = UNSET
+    weight: Weight | UnsetType = UNSET

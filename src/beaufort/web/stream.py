@@ -6,6 +6,7 @@ How long a reader may take nothing of what is sent to it is the connection's bus
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -85,18 +86,21 @@ class Stream:
         return number
 
     async def _go_on(self, send: Send, number: int) -> None:
+        loop = asyncio.get_running_loop()
+        sent_at = loop.time()
         while True:
             number, frames = self._feed.after(number, self._kinds, CHUNK)
-            if frames:
-                await _put(send, b"".join(frames))
-            elif not self._follow or self._feed.closed:
+            if not frames and (not self._follow or self._feed.closed):
                 return
-            else:
-                try:
-                    async with asyncio.timeout(BEAT):
-                        await self._feed.wait()
-                except TimeoutError:
-                    await _put(send, b": still here\n\n")
+            # News of other kinds are none for this reader, and no sign of life either.
+            quiet = loop.time() >= sent_at + BEAT
+            if frames or quiet:
+                await _put(send, b"".join(frames) or b": still here\n\n")
+                sent_at = loop.time()
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(sent_at + BEAT):
+                    await self._feed.wait()
 
 
 async def _watch(receive: Receive) -> None:

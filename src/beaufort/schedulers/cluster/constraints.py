@@ -38,7 +38,10 @@ def reach(spec: Mapping[str, Any], nodes: Sequence[Node], called: Mapping[str, s
     if len(within) < len(nodes) and not all(_fits_platform(placement.get("Platforms") or (), node) for node in nodes):
         rules.append("its platform")
     each = placement.get("MaxReplicas") or 0
-    if each:
+    if each != 1 and _has_ports_of_the_node(spec):
+        each = 1
+        rules.append("one each, as their ports are the node's")
+    elif each:
         rules.append(f"at most {each} each")
     if len(within) == len(nodes) and not each:
         return None
@@ -48,6 +51,11 @@ def reach(spec: Mapping[str, Any], nodes: Sequence[Node], called: Mapping[str, s
 def _placement(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     placement: Mapping[str, Any] = (spec.get("TaskTemplate") or {}).get("Placement") or {}
     return placement
+
+
+def _has_ports_of_the_node(spec: Mapping[str, Any]) -> bool:
+    ports = (spec.get("EndpointSpec") or {}).get("Ports") or ()
+    return any(port.get("PublishMode") == "host" and port.get("PublishedPort") for port in ports)
 
 
 def _fits_platform(platforms: Any, node: Node) -> bool:

@@ -20,6 +20,7 @@ from beaufort.schedulers.cluster.launch import LAUNCH, check, said, spec
 from beaufort.schedulers.cluster.ledger import Ledger
 from beaufort.schedulers.cluster.lookout import Lookout
 from beaufort.schedulers.cluster.managers import Managers
+from beaufort.schedulers.cluster.turns import Turn, Turns
 from beaufort.schedulers.engine.client import WORK, Refusal
 from beaufort.schedulers.engine.images import Registries
 from beaufort.schedulers.engine.refusals import WRONG
@@ -59,19 +60,29 @@ class Replicas:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._proven: set[str] = set()
         self._lacking: dict[str, float] = {}
+        self._turns = Turns()
 
     async def bring(self, service: Service, count: int) -> None:
         """Of several requests the latest holds. Raises SchedulerError."""
-        name = service.name
         self._acting = True
-        self._wanted[name] = count
+        self._wanted[service.name] = count
+        if count <= self._ledger.standing(service.name).current:
+            await self._bring(service, None)
+        else:
+            reach = self._ledger.reach.get(service.name)
+            with self._turns.taken(service.priority, None if reach is None else reach.nodes) as turn:
+                await turn.come()
+                await self._bring(service, turn)
+
+    async def _bring(self, service: Service, turn: Turn | None) -> None:
+        name = service.name
         async with self._locks[name]:
             await self._changes.seen(name)
             count = self._wanted[name]
             before = self._ledger.standing(name).current
             await self._make(service, count)
             if count > before:
-                await self._prove(name, count)
+                await self._prove(name, count, turn)
 
     async def sweep(self) -> None:
         """Removes what we have made, that has left the configuration, and of which there is nothing."""
@@ -192,7 +203,7 @@ class Replicas:
 
     # What comes of it.
 
-    async def _prove(self, name: str, count: int) -> None:
+    async def _prove(self, name: str, count: int, turn: Turn | None) -> None:
         """Returns when Swarm has a node for all of them, and one runs. Raises when there is none, or all have failed."""
         until, pending_since = _now() + ACCEPTED, None
         while self._wanted[name] == count and _now() < until:
@@ -200,6 +211,8 @@ class Replicas:
             standing = self._ledger.standing(name)
             if standing.running:
                 self._proven.add(name)
+            if turn is not None and not standing.waiting:
+                turn.placed.set()
             if standing.unplaced:
                 pending_since = pending_since or _now()
                 if _now() >= pending_since + PATIENCE:
