@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -194,11 +195,11 @@ def test_a_token_that_makes_no_sense_is_refused(tmp_path: Path, arguments: list[
 
 
 def drawn(terminal: int, wanted: bytes) -> None:
-    """Until something is drawn. Fails if nothing more is drawn for long."""
-    seen = b""
+    """Until something is drawn. Fails if it is not for long, whatever else is."""
+    seen, until = b"", time.monotonic() + 20
     while wanted not in seen:
-        ready, _, _ = select.select([terminal], [], [], 20)
-        assert ready, seen
+        ready, _, _ = select.select([terminal], [], [], max(0.0, until - time.monotonic()))
+        assert ready, seen[-4096:]
         seen += os.read(terminal, 4096)
 
 
