@@ -532,6 +532,26 @@ def test_what_no_division_could_hold(config: dict[str, Any], faults: list[str]) 
         load(whole)
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "key", "value"),
+    [
+        pytest.param({"type": "marathon", "url": "m"}, "app", "/shop/web", id="an app of a Marathon"),
+        pytest.param({"type": "marathon", "url": "m"}, "label", "team=shop", id="its label"),
+        pytest.param({"type": "swarm"}, "service", "web", id="a service of a Swarm"),
+    ],
+)
+def test_no_two_services_scale_the_same_thing(scheduler: dict[str, Any], key: str, value: str) -> None:
+    section = {"priority": 1, "policy": {"type": "remainder"}}
+    services = {
+        "a": section | {key: value},
+        "b": section,
+        "c": section | {key: value},
+        "d": section | {key: value + "2"},
+    }
+    fault = f'c.{key}: expected one that no other service names, got "{value}", which a names'
+    assert refused({"scheduler": scheduler, "capacity": {"cpu": 4}, "services": services}) == (fault,)
+
+
 def test_a_fault_in_one_place_hides_none_elsewhere() -> None:
     config = small(min=20, max=10, weight=0, policy={"type": "quue"}) | {"capacity": {"containers": 10}}
     assert refused(config) == (

@@ -178,3 +178,25 @@ class TestCommand:
         result = CliRunner().invoke(app, ["plan", config, "--state", "/nowhere.json"])
         assert result.exit_code == 2
         assert "/nowhere.json: can't be read" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("scheduler", "words"),
+        [
+            pytest.param({"type": "docker", "url": "tcp://127.0.0.1:1"}, "127.0.0.1:1", id="docker"),
+            pytest.param(
+                {"type": "marathon", "url": "127.0.0.1:1"}, "the Marathon at http://127.0.0.1:1", id="marathon"
+            ),
+            pytest.param({"type": "mesos", "master": "127.0.0.1:1"}, "the master at http://127.0.0.1:1", id="mesos"),
+        ],
+    )
+    def test_a_scheduler_that_cannot_be_reached_is_told_in_a_line(
+        self, scheduler: dict[str, Any], words: str, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "beaufort.yaml"
+        section = remainder(1, image="a", resources={"cpu": 0.1, "memory": "32MiB"})
+        file.write_text(json.dumps(a_config(web=section) | {"scheduler": scheduler}))
+        result = CliRunner().invoke(app, ["plan", str(file)])
+        assert result.exit_code == 1
+        assert result.stderr.count("\n") == 1
+        assert result.stderr.startswith("beaufort: ")
+        assert words in result.stderr

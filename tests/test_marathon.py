@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from beaufort.model import Resources, Service
+from beaufort.model import Reach, Resources, Service
 from beaufort.protocols import Rejected, SchedulerError, Unreachable
 from beaufort.quantity import Secret
 from certificates import certificates
@@ -79,6 +79,36 @@ async def test_the_nodes_are_told_with_what_others_leave_of_them() -> None:
             async with watching(scheduler) as snapshots:
                 nodes = {node.labels["@hostname"]: node.capacity for node in (await anext(snapshots)).nodes}
     assert nodes == {"a": Resources(cpu=2, memory=2**30), "b": Resources(cpu=0.5, memory=480 * 2**20)}
+
+
+async def test_the_constraints_of_apps_of_others_are_told_too() -> None:
+    memory = Memory(Node(name="a"), Node(name="b", attributes={"rack": "7"}))
+    async with MarathonServer(memory) as server, mastered(memory) as master, Client(server.url) as others:
+        await others.made("PUT", "/v2/apps/shop/web", {**THEIRS, "constraints": [["hostname", "CLUSTER", "b"]]})
+        stage = MarathonStage(server, memory, master)
+        web, batch = stage.found("web", app="/shop/web"), stage.service("batch", constraints=("@hostname MAX_PER 2",))
+        async with stage.scheduler() as scheduler, watching(scheduler, web, batch) as snapshots:
+            reach = (await anext(snapshots)).reach
+            assert reach["web"] == Reach(frozenset({"memory-b"}), {}, "hostname CLUSTER b")
+            assert reach["batch"].most == {"@hostname": 2}
+            await others.settled()
+            await others.made("PUT", "/v2/apps/shop/web", {"constraints": [["hostname", "UNIQUE"]]})
+            async for cluster in snapshots:
+                if cluster.reach["web"].most == {"hostname": 1}:
+                    break
+
+
+async def test_an_app_that_another_service_has_is_told(stage: MarathonStage, others: Client) -> None:
+    await others.made("PUT", "/v2/apps/shop/web", THEIRS)
+    web, again = stage.found("web", app="/shop/web"), stage.found("again", label="team=shop")
+    made, same = stage.service("made"), stage.found("same", app="/beaufort/one/made")
+    async with stage.scheduler() as scheduler, watching(scheduler, web, again, made, same):
+        await bring(scheduler, web, 1)
+        with pytest.raises(Rejected, match=r"^again: the app with the label team=shop is that of web$"):
+            await scheduler.scale(again, 1)
+        await bring(scheduler, made, 1)
+        with pytest.raises(Rejected, match=r"^same: the app /beaufort/one/made is that of made$"):
+            await scheduler.scale(same, 1)
 
 
 # Apps of our making.

@@ -511,7 +511,12 @@ def scalar(name: str, value: float) -> dict[str, Any]:
 
 def test_a_node_has_what_others_leave() -> None:
     agent = {
-        "agent_info": {"hostname": "h", "id": {"value": "s"}, "attributes": [{"name": "zone", "text": {"value": "a"}}]},
+        "agent_info": {
+            "hostname": "h",
+            "id": {"value": "s"},
+            "attributes": [{"name": "zone", "text": {"value": "a"}}],
+            "domain": {"fault_domain": {"region": {"name": "r"}, "zone": {"name": "z"}}},
+        },
         "active": True,
         "total_resources": [scalar("cpus", 4), scalar("mem", 1000)],
         "allocated_resources": [scalar("cpus", 2), scalar("mem", 500)],
@@ -532,8 +537,12 @@ def test_a_node_has_what_others_leave() -> None:
     )
     mib = 2**20
     assert capacity(state, "*", lambda id_, _: id_.startswith("a.")) == (
-        Node("s", Resources(cpu=2.5, memory=600 * mib), {"zone": "a", "@hostname": "h", "@agent": "s"}),
-        Node("t", Resources(cpu=0.5, memory=100 * mib), {"@hostname": "i", "@agent": "t"}),
+        Node(
+            "s",
+            Resources(cpu=2.5, memory=600 * mib),
+            {"zone": "a", "@region": "r", "@zone": "z", "hostname": "h", "@hostname": "h", "@agent": "s"},
+        ),
+        Node("t", Resources(cpu=0.5, memory=100 * mib), {"hostname": "i", "@hostname": "i", "@agent": "t"}),
     )
 
 

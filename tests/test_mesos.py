@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import Iterator
@@ -195,9 +196,11 @@ async def test_constraints_are_kept_and_what_finds_no_agent_is_told(stage: Mesos
 
 
 async def test_attributes_of_agents_are_asked(tmp_path: Path) -> None:
-    with mesos(agents=1, attributes="zone:a;rack:7") as private:
+    domain = {"fault_domain": {"region": {"name": "north"}, "zone": {"name": "n1"}}}
+    with mesos(agents=1, attributes="zone:a;rack:7", domain=json.dumps(domain)) as private:
         stage = MesosStage(private, tmp_path)
-        near = stage.running("near", "sleep", "1000", constraints=("zone LIKE a|b", "rack CLUSTER 7"))
+        where = ("zone LIKE a|b", "rack CLUSTER 7", "hostname LIKE local.*", "@region IS north", "@zone UNLIKE n2")
+        near = stage.running("near", "sleep", "1000", constraints=where)
         far = stage.running("far", "sleep", "1000", constraints=("zone UNLIKE a",))
         async with stage.scheduler() as scheduler, watching(scheduler) as snapshots:
             await bring(scheduler, near, 1)
@@ -205,7 +208,8 @@ async def test_attributes_of_agents_are_asked(tmp_path: Path) -> None:
                 await scheduler.scale(far, 1)
             cluster = await anext(snapshots)
             (node,) = cluster.nodes
-            assert node.labels == {"zone": "a", "rack": "7", "@hostname": "localhost", "@agent": node.name}
+            told = {"zone": "a", "rack": "7", "@region": "north", "@zone": "n1"}
+            assert node.labels == told | {"hostname": "localhost", "@hostname": "localhost", "@agent": node.name}
 
 
 async def test_too_large_a_task_is_no_room(stage: MesosStage) -> None:

@@ -196,6 +196,16 @@ async def test_each_update_is_acknowledged_once(stage: MesosStage, line: Relay) 
     assert line.calls.count("ACKNOWLEDGE") == 9
 
 
+async def test_who_leaves_acknowledges_first_what_was_told(stage: MesosStage) -> None:
+    web = stage.service("web")
+    async with stage.scheduler() as scheduler, watching(scheduler, web) as snapshots:
+        await bring(scheduler, web, 8)
+        await scheduler.scale(web, 0)
+        await until(snapshots, web, lambda counts: counts.held == 0)
+    left = [task["state"] for framework in stage.mesos.frameworks() for task in framework["tasks"]]
+    assert left == [], "the master keeps those of whose end it has no receipt"
+
+
 async def test_a_new_leader_is_found_in_zookeeper(tmp_path: Path) -> None:
     with zookeeper() as keeper, mesos(agents=1) as old, mesos(agents=1) as new:
         first, second = keeper.register(old.port), keeper.register(new.port)

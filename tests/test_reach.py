@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from beaufort.constraints import faults, parsed
+from beaufort.constraints import faults, parsed, understood
 from beaufort.model import Node, Reach, Resources
 from beaufort.reach import Reaches
 
@@ -23,6 +23,7 @@ NODES = tuple(
         pytest.param(["zone LIKE a"], {}, "a1 a2", {}, id="like"),
         pytest.param(["zone UNLIKE a"], {}, "b1 none", {}, id="unlike"),
         pytest.param(["zone CLUSTER b"], {}, "b1", {}, id="cluster of a value"),
+        pytest.param(["zone IS b"], {}, "b1", {}, id="is"),
         pytest.param(["zone CLUSTER"], {}, "a1 a2 b1", {}, id="cluster: the first may choose"),
         pytest.param(["zone CLUSTER"], {"a1": 1}, "a1 a2", {}, id="cluster: the others follow"),
         pytest.param(["zone UNIQUE"], {"a1": 1}, "a1 a2 b1", {"zone": 1}, id="unique"),
@@ -54,5 +55,17 @@ def test_it_is_worked_out_anew_only_when_something_has_changed() -> None:
 
 
 def test_faults_are_told_with_their_place() -> None:
-    told = list(faults(constraints=["zone LIKE a", "zone NEAR b"], prefer=["zone UNIQUE 2"]))
-    assert [fault.partition(": ")[0] for fault in told] == ["constraints.1", "prefer.0"]
+    told = list(faults(constraints=["zone LIKE a", "zone NEAR b", "zone IS"], prefer=["zone UNIQUE 2"]))
+    assert [fault.partition(": ")[0] for fault in told] == ["constraints.1", "constraints.2", "prefer.0"]
+
+
+def test_what_others_wrote_counts_as_far_as_it_is_understood() -> None:
+    written = [
+        ["zone", "LIKE", "a b|c"],
+        ["zone", "UNIQUE"],
+        ["zone", "NEAR", "b"],
+        ["zone", "LIKE", "(?"],
+        ["zone"],
+        [],
+    ]
+    assert understood(written) == parsed(["zone LIKE a b|c", "zone UNIQUE"], [])

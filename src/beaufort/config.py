@@ -5,7 +5,7 @@ The shape of the file is in ``sections``; what the sections say of each other is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -89,6 +89,7 @@ def _read(document: Document, faults: list[Fault], path: Path | None) -> Config 
     faults += _contradictions(contents, top)
     faults += infeasible(contents.services, contents.capacity, _quotas(contents), top)
     services = [_service(name, contents, top, faults) for name in contents.services]
+    faults += _shared(contents, services, top)
     policies = _policies(contents, faults)
     sources = {name: _source(name, contents, top, faults) for name in contents.services}
     scheduler = contents.scheduler or SCHEDULERS.spec(SCHEDULER, top.below("scheduler"), faults)
@@ -154,6 +155,19 @@ def _contradictions(contents: Contents, top: Place) -> Iterator[Fault]:
             told = f"expected priorities outside band {lower.name} ({lower.first} to {lower.last})"
             at = top.below("bands", upper.name, "priorities")
             yield at.fault(f"{told}, got {upper.first} to {upper.last}")
+
+
+def _shared(contents: Contents, services: Iterable[Service | None], top: Place) -> Iterator[Fault]:
+    """What two services name, and only one can have."""
+    alone: tuple[str, ...] = () if contents.scheduler is None else getattr(contents.scheduler.plugin, "alone", ())
+    named: dict[tuple[str, object], str] = {}
+    for service in filter(None, services):
+        for key in alone:
+            value = getattr(service.launch.options, key, None)
+            first = service.name if value is None else named.setdefault((key, value), service.name)
+            if first != service.name:
+                told = f"expected one that no other service names, got {shown(value)}, which {first} names"
+                yield top.below("services", service.name, key).fault(told)
 
 
 def launch_faults(config: Config) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -17,7 +18,7 @@ import numpy as np
 from beaufort.pool import Flags, Numbers
 from beaufort.quantity import shown
 
-__all__ = ["ABSENT", "Column", "Constraint", "Operator", "faults", "parsed"]
+__all__ = ["ABSENT", "Column", "Constraint", "Operator", "faults", "parsed", "understood"]
 
 ABSENT = -1
 """The place of a node that does not have the attribute."""
@@ -30,11 +31,13 @@ class Operator(StrEnum):
     MAX_PER = "MAX_PER"
     LIKE = "LIKE"
     UNLIKE = "UNLIKE"
+    IS = "IS"
 
 
-VALUED = {Operator.MAX_PER, Operator.LIKE, Operator.UNLIKE}
+VALUED = {Operator.MAX_PER, Operator.LIKE, Operator.UNLIKE, Operator.IS}
 COUNTED = {Operator.MAX_PER, Operator.GROUP_BY}
-STATIC = {Operator.LIKE, Operator.UNLIKE}
+EXPRESSED = {Operator.LIKE, Operator.UNLIKE}
+STATIC = {*EXPRESSED, Operator.IS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Constraint:
 
     UNIQUE: no two on nodes of the same value. MAX_PER: no more than so many. CLUSTER: all on nodes of one value, of this
     one if it is given. GROUP_BY: as many on each value, but for one; of so many values at least, if a number is given.
-    LIKE: the whole value is like this regular expression. UNLIKE: it is not, or there is none.
+    LIKE: the whole value is like this regular expression. UNLIKE: it is not, or there is none. IS: it is this value.
     """
 
     field: str
@@ -89,7 +92,7 @@ class Constraint:
                 return np.asarray(counts <= (0 if missing else counts.min(initial=np.iinfo(np.int64).max)))
             case Operator.CLUSTER if not self.value:
                 return np.asarray(counts > 0) if counts.any() else np.ones(len(counts), dtype=bool)
-            case Operator.CLUSTER:
+            case Operator.CLUSTER | Operator.IS:
                 return np.array([value == self.value for value in column.values], dtype=bool)
             case _:
                 like = re.compile(self.value)
@@ -100,6 +103,15 @@ class Constraint:
 def parsed(hard: Iterable[str], soft: Iterable[str]) -> tuple[Constraint, ...]:
     """Conditions and preferences as they are written. Raises ValueError."""
     return (*map(Constraint.parse, hard), *(Constraint.parse(text, soft=True) for text in soft))
+
+
+def understood(written: Iterable[Sequence[str]]) -> tuple[Constraint, ...]:
+    """Those of others, each in its words: field, operator and maybe a value. What is not known here is left out."""
+    found = []
+    for words in written:
+        with suppress(ValueError):
+            found.append(Constraint.parse(" ".join(words)))
+    return tuple(found)
 
 
 def faults(**written: Sequence[str]) -> Iterator[str]:
@@ -118,13 +130,13 @@ def _fault(operator: Operator, value: str) -> str:
         return "nothing" if value else ""
     if operator in COUNTED and (value or operator in VALUED):
         return "" if value.isascii() and value.isdigit() and int(value) > 0 else "a number above 0"
-    if operator in STATIC:
+    if operator in EXPRESSED:
         try:
             re.compile(value)
         except re.error:
             return "a regular expression"
         return "" if value else "a regular expression"
-    return ""
+    return "a value" if operator is Operator.IS and not value else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

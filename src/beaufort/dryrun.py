@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any
 from beaufort import clock
 from beaufort.config import Config, load
 from beaufort.demand.push import Push
-from beaufort.model import Action, Cluster, Decision, Sample
-from beaufort.protocols import BeaufortError, DemandSource, Unreachable
+from beaufort.model import Action, Cluster, Decision, Sample, Service
+from beaufort.protocols import BeaufortError, ContainerScheduler, DemandSource, Unreachable
 from beaufort.scaler import Scaler
 from beaufort.state import State, read_state
 
@@ -50,20 +50,30 @@ def decide(config: Config, state: State) -> Decision:
 async def observe(config: Config) -> State:
     """The state as it is now: one snapshot of the scheduler, and one sample of each source that answers in time.
 
-    Raises SchedulerError if the scheduler can't be read.
+    Raises SchedulerError if the scheduler can't be read, and ConfigError if a source can't be made.
     """
-    async with config.make_scheduler() as scheduler, asyncio.TaskGroup() as tasks:
-        readings = {name: tasks.create_task(_sample(maker.make())) for name, maker in config.sources.items()}
+    async with config.make_scheduler() as scheduler:
+        sources = {name: maker.make() for name, maker in config.sources.items()}
         try:
-            async with asyncio.timeout(PATIENCE), aclosing(scheduler.watch(config.scope.services)) as snapshots:
-                cluster = await anext(snapshots)
-        except TimeoutError:
-            raise Unreachable(f"the scheduler said nothing for {PATIENCE:g} s") from None
+            async with asyncio.TaskGroup() as tasks:
+                readings = {name: tasks.create_task(_sample(source)) for name, source in sources.items()}
+                cluster = await _snapshot(scheduler, config.scope.services)
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors  # the snapshot's alone: sources that fail have no sample
     samples = {name: reading.result() for name, reading in readings.items()}
     demand = {name: sample.value for name, sample in samples.items() if sample is not None}
     if config.scope.capacity:
         return State(clock.now(), cluster.counts, demand, config.scope.capacity)
     return State(clock.now(), cluster.counts, demand, cluster.nodes, cluster.reach)
+
+
+async def _snapshot(scheduler: ContainerScheduler, services: Sequence[Service]) -> Cluster:
+    """Raises SchedulerError."""
+    try:
+        async with asyncio.timeout(PATIENCE), aclosing(scheduler.watch(services)) as snapshots:
+            return await anext(snapshots)
+    except TimeoutError:
+        raise Unreachable(f"the scheduler said nothing for {PATIENCE:g} s") from None
 
 
 async def _sample(source: DemandSource) -> Sample | None:

@@ -51,6 +51,7 @@ class Marathon:
     """
 
     launch_options: ClassVar[type] = MarathonLaunch
+    alone: ClassVar[tuple[str, ...]] = ("app", "label")
     chooses: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
@@ -119,9 +120,13 @@ class Marathon:
         await self._lookout.look()
         await self._orders.sweep()
         before = Counter(self._ledger.failed)
-        reaches = Reaches({service.name: constraints(service) for service in services if not check(service)})
+        ours = {service.name: constraints(service) for service in services if not check(service)}
+        known, reaches = ours, Reaches(ours)
         while True:
             touched = self._ledger.touched
+            now = ours | self._ledger.constraints()
+            if now != known:
+                known, reaches = now, Reaches(now)
             nodes, on = self._ledger.nodes, self._ledger.on()
             yield Cluster(clock.now(), self._ledger.counts(names, before), nodes, reaches.of(nodes, on))
             await touched.wait()

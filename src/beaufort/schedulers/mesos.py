@@ -120,11 +120,14 @@ class Mesos:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._group.create_task(_leave())
         try:
-            await self._stack.aclose()
-        except* _Left:
-            pass
+            await self._link.finish()
+        finally:
+            self._group.create_task(_leave())
+            try:
+                await self._stack.aclose()
+            except* _Left:
+                pass
 
     def check(self, service: Service) -> Sequence[str]:
         return check(service)

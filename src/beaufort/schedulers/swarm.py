@@ -48,6 +48,7 @@ class Swarm:
     """
 
     launch_options: ClassVar[type] = SwarmLaunch
+    alone: ClassVar[tuple[str, ...]] = ("service",)
 
     def __init__(  # noqa: PLR0913 - each keyword is an option of the configuration
         self,

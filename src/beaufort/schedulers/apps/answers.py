@@ -71,6 +71,7 @@ class App(Struct, rename="camel"):
     tasks: list[Task] = []
     deployments: list[Named] = []
     health_checks: list[Any] = []
+    constraints: list[list[str]] = []
     last_task_failure: Failure | None = None
 
 

@@ -69,7 +69,7 @@ def _node(listed: Listed, role: str, ours: Mapping[str, float]) -> Node:
     free = {name: max(0.0, amount - others.get(name, 0.0)) for name, amount in total.items()}
     if listed.deactivated:
         free = {name: min(amount, ours.get(name, 0.0)) for name, amount in free.items()}
-    return Node(info.id.value, Resources(free), attributes(info.id.value, info.hostname, info.attributes))
+    return Node(info.id.value, Resources(free), attributes(info.id.value, info))
 
 
 def _sum(several: list[Resources]) -> Mapping[str, float]:

@@ -22,7 +22,7 @@ class View:
     """What is known of an app. ``lacks``: why what waits to be launched can't be, if it can't: then it counts for nothing.
     ``queued``: how many really wait; others are only wanted, as the deployment that had them wait was stopped.
     ``is_stuck``: what waits has waited for so long that nobody knows when it is launched. ``off``: of these nodes so many
-    are to go first.
+    are to go first. ``taken``: the service that has the app that this one names, if one has.
     """
 
     standing: Standing
@@ -30,6 +30,7 @@ class View:
     queued: int = 0
     is_stuck: bool = False
     off: Mapping[str, int] = field(default_factory=dict)
+    taken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def change(service: Service, deployment: str, apps: Sequence[App], view: View, c
     if len(apps) > 1:
         raise Rejected(f"{name}: expected one app, got {' and '.join(each.id for each in apps)}")
     if not apps:
-        return _made(service, deployment, count)
+        return _made(service, deployment, view, count)
     found, there = apps[0], len(view.standing.serving)
     if count and is_made(found) and (anew := _renewed(service, deployment, found, count)) is not None:
         return anew
@@ -91,12 +92,14 @@ def _fewer(app: str, view: View, count: int) -> Kill | Put | Wait:
     return Kill(app, tuple(each.id for each in going), wanted - len(going)) if going else Wait()
 
 
-def _made(service: Service, deployment: str, count: int) -> Put | None:
+def _made(service: Service, deployment: str, view: View, count: int) -> Put | None:
     if count == 0:
         return None
     launch = said(service)
     if launch.is_found:
         sought = launch.app if launch.app is not None else f"with the label {launch.label}"
+        if view.taken:
+            raise Rejected(f"{service.name}: the app {sought} is that of {view.taken}")
         raise Rejected(f"{service.name}: there is no app {sought}")
     if faults := check(service):
         raise Rejected(f"{service.name}: {'; '.join(faults)}")

@@ -133,7 +133,7 @@ def _faults(service: Service, launch: MarathonLaunch) -> Iterator[str]:
 
 
 def constraints(service: Service) -> tuple[Constraint, ...]:
-    """Where its tasks may be. Of an app of others that is not known."""
+    """Where its tasks may be, as far as the service says it: an app of others has its own."""
     return parsed(said(service).constraints, ())
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from beaufort.constraints import Constraint, understood
 from beaufort.model import Counts, Node, Service
 from beaufort.schedulers.apps.answers import App, Event, Queued
 from beaufort.schedulers.apps.departed import Departed
@@ -138,6 +139,11 @@ class Ledger:
             since=since(staying),
         )
 
+    def constraints(self) -> dict[str, tuple[Constraint, ...]]:
+        """By service, of the apps that others have made: what of them can be understood here."""
+        theirs = [(name, app) for name, apps in self._apps.items() for app in apps if not is_made(app)]
+        return {name: understood(app.constraints) for name, app in theirs}
+
     def on(self) -> dict[str, Mapping[str, int]]:
         """Service -> node -> how many are there."""
         return {name: each.on for name, each in self._standing.items()}
@@ -214,6 +220,16 @@ class Ledger:
         if app.id in self.adopted:
             return self.adopted[app.id]
         return next((self.labelled[label] for label in app.labels.items() if label in self.labelled), None)
+
+    def taken(self, service: Service) -> str:
+        """The service that has the app that this one names, or nothing."""
+        launch = said(service)
+        key, _, value = (launch.label or "").partition("=")
+        for name, apps in self._apps.items():
+            for app in apps:
+                if name != service.name and (app.id == launch.app or (key and app.labels.get(key) == value)):
+                    return name
+        return ""
 
     def see(self, apps: Iterable[App], queue: Iterable[Queued], mark: int, now: float) -> None:
         """All apps that may be ours, and what waits of them."""

@@ -126,7 +126,8 @@ class Orders:
         if ledger.is_awaited(name) or ledger.adopt(order.service) or is_missing:
             await self._lookout.look()
         lacks, is_stuck = ledger.lacking.get(name, ""), self._lacking.is_told(name)
-        view = View(ledger.standing(name), lacks, ledger.queued(name).count, is_stuck, order.off)
+        taken = ledger.taken(order.service) if is_missing else ""
+        view = View(ledger.standing(name), lacks, ledger.queued(name).count, is_stuck, order.off, taken)
         wanted = change(order.service, ledger.deployment, ledger.apps(name), view, order.count)
         if wanted is None:
             ledger.forget(name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from beaufort.model import Node, Resources
 from beaufort.schedulers.framework.amounts import amounts
-from beaufort.schedulers.framework.answers import Attribute, Listed
+from beaufort.schedulers.framework.answers import AgentInfo, Listed, Offer
 from beaufort.schedulers.framework.tasks import Phase, Task, Tasks
 
 __all__ = ["Agents", "attributes"]
@@ -62,7 +62,7 @@ class Agents:
     def _node(self, id_: str, listed: Listed) -> Node:
         info = listed.agent_info
         capacity = _less(amounts(listed.total_resources, self.role), self._others[id_])
-        return Node(id_, capacity, attributes(id_, info.hostname, info.attributes))
+        return Node(id_, capacity, attributes(id_, info))
 
     def _used_by_others(self, id_: str, listed: Listed, ours: Sequence[Task]) -> Resources:
         """What is on its way is in one count and not yet in the other: then the last word on the others holds."""
@@ -79,9 +79,10 @@ class Agents:
         return found
 
 
-def attributes(agent: str, hostname: str, told: Iterable[Attribute]) -> dict[str, str]:
-    named = {each.name: value for each in told if (value := each.value) is not None}
-    return {**named, "@hostname": hostname, "@agent": agent}
+def attributes(agent: str, told: Offer | AgentInfo) -> dict[str, str]:
+    """What constraints can ask for. The name of the host has two names, as it has on a Marathon."""
+    named = {each.name: value for each in told.attributes if (value := each.value) is not None}
+    return {**named, **told.domain.labels, "hostname": told.hostname, "@hostname": told.hostname, "@agent": agent}
 
 
 def _sum(tasks: Iterable[Task]) -> Resources:

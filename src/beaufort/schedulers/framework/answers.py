@@ -50,6 +50,27 @@ class Attribute(Struct):
         return None if self.scalar is None else f"{self.scalar.value:g}"
 
 
+class Named(Struct, frozen=True):
+    name: str = ""
+
+
+class FaultDomain(Struct, frozen=True):
+    region: Named = Named()
+    zone: Named = Named()
+
+
+class Domain(Struct, frozen=True):
+    """Where an agent is, if it says so."""
+
+    fault_domain: FaultDomain = FaultDomain()
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """As constraints call it."""
+        told = {"@region": self.fault_domain.region.name, "@zone": self.fault_domain.zone.name}
+        return {name: value for name, value in told.items() if value}
+
+
 class Subscribed(Struct):
     framework_id: Value
 
@@ -62,6 +83,7 @@ class Offer(Struct):
     hostname: str
     resources: list[Resource] = []
     attributes: list[Attribute] = []
+    domain: Domain = Domain()
     unavailability: dict[str, Any] | None = None
 
 
@@ -120,6 +142,7 @@ class AgentInfo(Struct):
     hostname: str
     id: Value
     attributes: list[Attribute] = []
+    domain: Domain = Domain()
 
 
 class Listed(Struct):

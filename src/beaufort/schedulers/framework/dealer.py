@@ -125,7 +125,7 @@ class Dealer:
         nothing = dict.fromkeys(names, 0.0)
         told = self._agents.attributes()
         for id_, offers in by_agent.items():
-            told[id_] = attributes(id_, offers[0].hostname, offers[0].attributes)
+            told[id_] = attributes(id_, offers[0])
         free = {id_: Resources({**nothing, **dict(stock.free.items())}) for id_, stock in stocks.items()}
         now = time.time()
         closed = {id_: "without an offer" if self._agents.stays(id_, now) else "about to go" for id_ in told}

@@ -37,9 +37,9 @@ class MesosLaunch:
     the agent's if this is 0. The task finds them as $PORT0, $PORT1 and so on, the first also as $PORT. ``runtime``: what
     runs the image, Docker or Mesos's own containerizer. ``network``: host, bridge, or the name of one that Mesos knows.
     ``constraints``: where its tasks may be, such as "@hostname UNIQUE", "zone GROUP_BY" or "zone LIKE a|b"; fields are
-    attributes of agents, @hostname and @agent. ``prefer``: the same, where it is only better so. ``health_command``: run
-    beside the task: until it succeeds the task counts as starting. ``health_path``: the same by HTTP on the first port.
-    ``health_interval``: from one to the next. ``health_timeout``: for one. ``health_retries``: failures in a row after
+    attributes of agents, @hostname, @agent, @region and @zone. ``prefer``: the same, where it is only better so.
+    ``health_command``: run beside the task: until it succeeds the task counts as starting. ``health_path``: the same by
+    HTTP on the first port. ``health_interval``: from one to the next. ``health_timeout``: for one. ``health_retries``: failures in a row after
     which the task is killed. ``health_start_period``: seconds in which failures don't count. ``mesos``: anything else of
     a TaskInfo, as it is.
     """

@@ -33,6 +33,9 @@ KILL_AGAIN = 30.0
 NOTICED_FOR = 30.0
 """Seconds after which the master is to repeat that an agent is to go."""
 
+FAREWELL = 1.0
+"""Seconds in which what has been told is acknowledged by one who leaves."""
+
 PROBE = "beaufort-probe"
 NO_AGENT = "none"
 REMOVED = "Framework has been removed"
@@ -195,6 +198,16 @@ class Link(Connection):
             agent, task = {"value": status.agent_id.value}, {"value": status.task_id.value}
             told = {"agent_id": agent, "task_id": task, "uuid": status.uuid}
             await self._master.call({"type": "ACKNOWLEDGE", "acknowledge": told})
+            self._receipts.task_done()
+
+    async def finish(self) -> None:
+        """Returns when all that was told has been acknowledged, as far as that goes soon: to the next Beaufort it is told
+        again, and until then Mesos keeps what has ended.
+        """
+        if self.error is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self._receipts.join()
 
     def _make_way(self, inverse_offers: Sequence[InverseOffer]) -> None:
         """Agents are to be taken down: we start nothing there any more, and let them go."""
