@@ -388,29 +388,31 @@ def test_the_order_of_the_services_does_not_matter(
     ),
     st.integers(0, 40),
 )
-def test_inside_a_level_it_is_as_if_shared_out_one_by_one(level: list[tuple[int, float, int]], capacity: int) -> None:
-    """The naive reference gives the next container to who is served least by weight; none of ours is more than one off
-    its share, and nobody is envied by more than a container.
-    """
+def test_inside_a_level_nobody_gets_less_than_the_exact_share(
+    level: list[tuple[int, float, int]], capacity: int
+) -> None:
+    """Rounded down; and nobody who wants more fits into what is left."""
     services = [Service(f"s{i}", 1, weight=weight, resources=cpu(size)) for i, (_, weight, size) in enumerate(level)]
     pool = Pool.of(services, cores(float(capacity)), {})
     wanted = np.array([most for most, _, _ in level], dtype=np.int64)
     division = Division(pool, np.array([w for _, w, _ in level]), np.ones(len(level), np.int64), np.zeros_like(wanted))
     division.raise_to(wanted)
-    naive = one_by_one(level, capacity)
-    for i, (most, _, size) in enumerate(level):
-        assert abs(int(division.counts[i]) - naive[i]) <= math.ceil(3 / size) or division.counts[i] == most
+    counts: list[int] = division.counts.tolist()
+    left = capacity - sum(count * size for count, (_, _, size) in zip(counts, level, strict=True))
+    assert left >= 0
+    for count, (most, _, size), exact in zip(counts, level, exact_shares(level, capacity), strict=True):
+        assert math.floor(exact + 1e-6) <= count <= most
+        assert count == most or size > left
 
 
-def one_by_one(level: Sequence[tuple[int, float, int]], capacity: int) -> list[int]:
-    counts, free = [0] * len(level), capacity
-    while True:
-        open_ = [i for i, (most, _, size) in enumerate(level) if counts[i] < most and size <= free]
-        if not open_:
-            return counts
-        least = min(open_, key=lambda i: ((counts[i] + 1) * level[i][2] / level[i][1], i))
-        counts[least] += 1
-        free -= level[least][2]
+def exact_shares(level: Sequence[tuple[int, float, int]], capacity: int) -> list[float]:
+    """By halving: the highest water level at which all fit, in parts of containers."""
+    low, high = 0.0, 1000.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        fits = sum(min(most * size, middle * weight) for most, weight, size in level) <= capacity
+        low, high = (middle, high) if fits else (low, middle)
+    return [min(most, low * weight / size) for most, weight, size in level]
 
 
 # Nodes, with a scheduler that chooses at random.
