@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from mesos_rig import Mesos, mesos
 from scheduler_contract import StandbyContract
 from servers import RedisServer, redis_server
 from swarm_rig import Swarm, swarm
+
+
+def pytest_configure() -> None:
+    """What is begun in the background may be deaf to signals, and so would be the programs that the tests start."""
+    for each in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(each) is signal.SIG_IGN:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

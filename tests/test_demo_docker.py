@@ -232,7 +232,7 @@ async def test_an_engine_that_is_lost_is_told_once_and_the_next_demo_clears_up()
         pytest.param("dokcer", {}, 'scheduler: unknown scheduler "dokcer"; did you mean "docker"?', id="no scheduler"),
         pytest.param("local", {"image": "a"}, "image: expected none, as the scheduler local has none", id="no option"),
         pytest.param(
-            "docker", {"url": "here"}, "url: expected unix:///path or tcp://host:port, got 'here'", id="no url"
+            "docker", {"url": "here"}, 'url: expected unix:///path or tcp://host:port, got "here"', id="no url"
         ),
     ],
 )

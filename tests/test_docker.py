@@ -392,7 +392,7 @@ async def test_over_tcp_with_certificates(tmp_path: Path, papers: Certificates) 
     [
         pytest.param({"deployment": ""}, "deployment: expected a name", id="deployment"),
         pytest.param(
-            {"url": "ssh://there"}, "url: expected unix:///path or tcp://host:port, got 'ssh://there'", id="ssh"
+            {"url": "ssh://there"}, 'url: expected unix:///path or tcp://host:port, got "ssh://there"', id="ssh"
         ),
         pytest.param({"url": "/var/run/docker.sock"}, "url: expected unix:///path", id="a path"),
         pytest.param(
