@@ -16,6 +16,7 @@ from typing import ClassVar, Self
 from beaufort.model import NO_STANDBY, Cluster, Service, Standby
 from beaufort.protocols import NoRoom, Rejected, SchedulerError, Unreachable
 from beaufort.quantity import Secret
+from beaufort.schedulers.background import background
 from beaufort.schedulers.engine.client import Address, Client, Silent
 from beaufort.schedulers.engine.crew import Crew, Order
 from beaufort.schedulers.engine.fleet import Fleet
@@ -33,10 +34,6 @@ HERE = "unix:///var/run/docker.sock"
 
 ACCEPTED = 10.0
 """Seconds after which starts are taken to be accepted, though none has been seen to go well."""
-
-
-class _Left(Exception):
-    pass
 
 
 class Docker:
@@ -80,7 +77,7 @@ class Docker:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._client)
-            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            self._tasks = await stack.enter_async_context(background())
             self._fleet = Fleet(self._deployment)
             self._images = Images(self._client, self._tasks, self._registries)
             keeper = Keeper(self._client, self._fleet, Freezer())
@@ -94,11 +91,7 @@ class Docker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._crew.finish()
-        self._tasks.create_task(_leave())
-        try:
-            await self._stack.aclose()
-        except* _Left:
-            pass
+        await self._stack.aclose()
 
     def check(self, service: Service) -> Sequence[str]:
         return check(service)
@@ -183,10 +176,6 @@ class Docker:
             for error in errors:
                 if isinstance(error, kind):
                     raise error
-
-
-async def _leave() -> None:
-    raise _Left
 
 
 def registries_of(secret: Secret | None) -> Registries | None:

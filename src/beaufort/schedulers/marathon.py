@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -21,15 +20,12 @@ from beaufort.schedulers.apps.lookout import Lookout
 from beaufort.schedulers.apps.marathons import Marathons, addresses
 from beaufort.schedulers.apps.orders import Orders
 from beaufort.schedulers.apps.survey import Survey
+from beaufort.schedulers.background import background
 from beaufort.schedulers.calls import Silent
 from beaufort.schedulers.framework.leader import whereabouts
 from beaufort.schedulers.framework.master import Door, Master
 
 __all__ = ["Marathon"]
-
-
-class _Left(Exception):
-    pass
 
 
 class Marathon:
@@ -87,7 +83,7 @@ class Marathon:
             await stack.enter_async_context(self._marathons)
             if self._master is not None:
                 await stack.enter_async_context(self._master)
-            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            self._tasks = await stack.enter_async_context(background())
             self._ledger = Ledger(self._deployment, by_agent=self._master is not None)
             survey = None if self._master is None else Survey(self._master, self._ledger, self._role)
             self._lookout = Lookout(self._marathons, self._ledger, self._tasks, self._attend, survey)
@@ -100,11 +96,7 @@ class Marathon:
     ) -> None:
         if self._lookout.error is None:
             await self._orders.sweep()
-        self._tasks.create_task(_leave())
-        try:
-            await self._stack.aclose()
-        except* _Left:
-            pass
+        await self._stack.aclose()
 
     def _attend(self) -> None:
         self._orders.attend()
@@ -142,7 +134,3 @@ class Marathon:
             await self._orders.bring(service, count, off)
         finally:
             self._ledger.touch()  # what was accepted is in a snapshot that comes after it was
-
-
-async def _leave() -> None:
-    raise _Left

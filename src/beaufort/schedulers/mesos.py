@@ -16,6 +16,7 @@ from beaufort.model import NO_STANDBY, NOWHERE, Cluster, Service, Standby
 from beaufort.protocols import NoRoom, Rejected, Unreachable
 from beaufort.quantity import Seconds, Secret
 from beaufort.reach import Reaches
+from beaufort.schedulers.background import background
 from beaufort.schedulers.directory import state_home
 from beaufort.schedulers.framework.agents import Agents
 from beaufort.schedulers.framework.dealer import Dealer, Order
@@ -36,10 +37,6 @@ ACCEPTED = 10.0
 """Seconds after which launches are taken to be accepted, though no task has been seen to start."""
 
 CAPABILITIES = ("MULTI_ROLE", "PARTITION_AWARE", "TASK_KILLING_STATE", "RESERVATION_REFINEMENT")
-
-
-class _Left(Exception):
-    pass
 
 
 class Mesos:
@@ -107,7 +104,7 @@ class Mesos:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             master = await stack.enter_async_context(Master(self._where, self._door))
-            self._group = await stack.enter_async_context(asyncio.TaskGroup())
+            self._group = await stack.enter_async_context(background())
             self._tasks = Tasks(self._deployment)
             self._agents = Agents(self._role, self._tasks)
             group = self._group
@@ -123,11 +120,7 @@ class Mesos:
         try:
             await self._link.finish()
         finally:
-            self._group.create_task(_leave())
-            try:
-                await self._stack.aclose()
-            except* _Left:
-                pass
+            await self._stack.aclose()
 
     def check(self, service: Service) -> Sequence[str]:
         return check(service)
@@ -202,7 +195,3 @@ class Mesos:
 
 def _is_decided(task: Task) -> bool:
     return task.phase not in {Phase.WAITING, Phase.STARTING} or task.told
-
-
-async def _leave() -> None:
-    raise _Left

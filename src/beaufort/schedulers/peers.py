@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -16,7 +17,7 @@ __all__ = ["Peers"]
 C = TypeVar("C", bound=Calls)
 
 
-class Peers(Generic[C]):
+class Peers(ABC, Generic[C]):
     """``open`` comes before any other call, and again after a failure."""
 
     def __init__(self, clients: Sequence[C]) -> None:
@@ -48,9 +49,9 @@ class Peers(Generic[C]):
     def client(self) -> C:
         return self._clients[self._at]
 
+    @abstractmethod
     async def attempt(self, client: C) -> None:
         """Raises SchedulerError if it can't speak for all."""
-        raise NotImplementedError
 
     async def open(self) -> None:
         """Finds one that can speak for all: of those that are asked at once, the first. Raises Unreachable."""

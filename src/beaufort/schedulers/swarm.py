@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import ClassVar, Self
 from beaufort.model import NO_STANDBY, Cluster, Service, Standby
 from beaufort.protocols import Unreachable
 from beaufort.quantity import Secret
+from beaufort.schedulers.background import background
 from beaufort.schedulers.cluster.launch import SwarmLaunch, check, said, spec
 from beaufort.schedulers.cluster.ledger import Ledger
 from beaufort.schedulers.cluster.lookout import Lookout
@@ -24,10 +24,6 @@ from beaufort.schedulers.docker import HERE, registries_of
 from beaufort.schedulers.engine.client import Address, Silent
 
 __all__ = ["Swarm"]
-
-
-class _Left(Exception):
-    pass
 
 
 class Swarm:
@@ -70,7 +66,7 @@ class Swarm:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._managers)
-            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            self._tasks = await stack.enter_async_context(background())
             self._ledger = Ledger(self._deployment)
             self._lookout = Lookout(self._managers, self._ledger, self._tasks, self._attend)
             self._replicas = Replicas(self._managers, self._ledger, self._lookout, self._tasks, self._registries)
@@ -80,11 +76,7 @@ class Swarm:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tasks.create_task(_leave())
-        try:
-            await self._stack.aclose()
-        except* _Left:
-            pass
+        await self._stack.aclose()
 
     def _attend(self) -> None:
         self._replicas.attend()
@@ -117,7 +109,3 @@ class Swarm:
             await self._replicas.bring(service, count)
         finally:
             self._ledger.touch()  # what was accepted is in a snapshot that comes after it was
-
-
-async def _leave() -> None:
-    raise _Left
